@@ -154,6 +154,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "entry_choice": "service",
         "in_flight": "service",
         "moves": "service",
+        "nameable_types": "service",
         "quantity_limits": "service",
         "quotas": "service",
         "repairs": "service",

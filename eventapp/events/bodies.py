@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 from bson import ObjectId
 
-from eventapp.events.sales_rules import SaleStateName
+from eventapp.events.sales_rules import SaleStateName, VisibilityName
 from eventapp.events.types import EditCount
 
 
@@ -49,6 +49,7 @@ class SalesRules(TypedDict, total=False):
     minPerBooking: int | None
     maxPerBooking: int | None
     maxPerUser: int | None
+    visibility: VisibilityName | None
 
 
 class TicketTypeInput(SalesRules):
@@ -122,7 +123,7 @@ class ScheduleEntryView(TypedDict):
 
 
 class TicketTypeView(TypedDict):
-    """A ticket type of an answer. Only the organizer and admins see the last three fields."""
+    """A ticket type of an answer. Only the organizer and admins see the last four fields."""
 
     ticketTypeId: int
     type: str
@@ -135,6 +136,7 @@ class TicketTypeView(TypedDict):
     minPerBooking: NotRequired[int]
     maxPerBooking: NotRequired[int]
     maxPerUser: NotRequired[int]
+    visibility: NotRequired[VisibilityName]
     soldTickets: NotRequired[int]
     heldTickets: NotRequired[int]
     capacity: NotRequired[int]

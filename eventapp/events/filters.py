@@ -23,7 +23,7 @@ from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectId
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
-from eventapp.events.offer_conditions import make_offer_condition, make_range_condition
+from eventapp.events.offer_conditions import IS_PUBLIC, make_offer_condition, make_range_condition
 from eventapp.events.rules import CATEGORIES, PUBLISHED, midnight
 from eventapp.events.ticket_types import EARLIEST, find_offer_ends, list_buyable_windows
 from eventapp.events.types import IndexedEvent
@@ -232,7 +232,7 @@ def _get_prices_with_tickets(event: IndexedEvent, now: datetime) -> list[float]:
 
 @dataclass(frozen=True)
 class PriceFilter(Filter):
-    """Events with a ticket type whose price is in a range, that has tickets left, or both.
+    """Events with a public type whose price is in a range, that has tickets left, or both.
 
     This is one filter, because the same ticket type must meet both conditions.
 
@@ -281,7 +281,8 @@ class PriceFilter(Filter):
     def make_condition(self) -> Query:
         if self.available_only:
             return make_offer_condition(self.moment, self.low, self.high, in_window=False)
-        return {"ticketTypes": {"$elemMatch": {"price": make_range_condition(self.low, self.high)}}}
+        ticket_type = {**IS_PUBLIC, "price": make_range_condition(self.low, self.high)}
+        return {"ticketTypes": {"$elemMatch": ticket_type}}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
         if self.low is None and self.high is None:
@@ -292,7 +293,7 @@ class PriceFilter(Filter):
 
 @dataclass(frozen=True)
 class OnSaleFilter(Filter):
-    """Events with a ticket type that can be bought now.
+    """Events with a public ticket type that can be bought now.
 
     Attributes:
         moment: "now" in whole seconds, so that the requests of a second share a cached page.

@@ -13,7 +13,7 @@ from eventapp.events.bodies import EventView
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.list_pages import FoundPage, find_page
 from eventapp.events.list_requests import ListRequest
-from eventapp.events.service import may_see, present_events
+from eventapp.events.service import present_events
 from eventapp.events.types import Event
 from eventapp.favorites import service as favorites
 
@@ -76,9 +76,9 @@ def present_page(
     """Return the answer for a page that is not cached, as this caller sees it."""
     events = page.events
     if page.event_ids and not events:
-        # Only public lists are found by the index. An event may have become a draft since.
+        # Only public lists are found by the index. An event may have left them since.
         found = _load_in_order(db, page.event_ids)
-        events = [event for event in found if event["status"] != rules.DRAFT]
+        events = [event for event in found if rules.may_be_listed(event)]
     return {"events": present_events(db, events, actor, image_base_url, now), **page.envelope}
 
 
@@ -132,8 +132,12 @@ def _present_upcoming(
 
 
 def list_favorites(db: Db, *, actor: Actor, now: datetime, image_base_url: str) -> list[EventView]:
-    """Return the caller's favorites that exist and may be seen, the newest favorite first."""
+    """Return the caller's favorites that lists may show the caller, the newest favorite first."""
     ids = favorites.list_event_ids(db, actor.favorites_key)
     events = _load_in_order(db, ids) if ids else []
-    visible = [event for event in events if may_see(event, actor)]
+    visible = [
+        event
+        for event in events
+        if rules.may_be_listed(event) or actor.may_manage_events_of(event["organizerId"])
+    ]
     return present_events(db, visible, actor, image_base_url, now)

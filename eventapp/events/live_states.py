@@ -62,7 +62,7 @@ def _make_live_state(event: Event, now: datetime) -> LiveState:
         availability={
             "eventId": event["eventId"],
             "ticketTypes": types,
-            "soldOut": not any(public),
+            "soldOut": ticket_types.is_sold_out(event, public),
         },
         change={
             "change": event["status"] if is_ended else "edited",

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from eventapp.core.database import Query
-from eventapp.events.ticket_types import EARLIEST, LATEST
+from eventapp.events.ticket_types import EARLIEST, LATEST, PUBLIC
 
 # No quota keeps the public off: the condition for which only the arrays of stocks are read.
 _NO_EMPTY_QUOTA: Query = {
@@ -12,10 +12,14 @@ _NO_EMPTY_QUOTA: Query = {
 }
 
 
+# The condition that a ticket type is public.
+IS_PUBLIC: Query = {"visibility": {"$exists": False}}
+
+
 def make_offer_condition(
     moment: datetime, low: float | None = None, high: float | None = None, *, in_window: bool
 ) -> Query:
-    """Return the condition that a type has tickets for an entry that is not over at a moment.
+    """Return the condition that a public type has tickets for an entry that is not over then.
 
     It is what `ticket_types.count_public` computes. Only events with an empty quota need the
     expression, which looks for a pair of a type and an entry that no empty quota matches.
@@ -43,7 +47,7 @@ def make_range_condition(low: object, high: object) -> Query:
 def _make_type_condition(
     moment: datetime, low: float | None, high: float | None, *, in_window: bool
 ) -> Query:
-    condition: Query = {"availableTickets": {"$gt": 0}, "waiting": 0}
+    condition: Query = {**IS_PUBLIC, "availableTickets": {"$gt": 0}, "waiting": 0}
     if price := make_range_condition(low, high):
         condition["price"] = price
     if in_window:
@@ -57,6 +61,7 @@ def _make_pair_expression(
 ) -> Query:
     """Return the expression that a ticket type meets the condition, and an entry offers it."""
     conditions: list[Query] = [
+        {"$eq": [{"$ifNull": ["$$type.visibility", PUBLIC]}, PUBLIC]},
         {"$gt": ["$$type.availableTickets", 0]},
         {"$eq": ["$$type.waiting", 0]},
         *(

@@ -14,6 +14,8 @@ from eventapp.events.ticket_types import (
     count_public,
     find_bookable,
     find_empty_stocks,
+    is_sold_out,
+    list_visible_types,
     present_ticket_types,
 )
 from eventapp.events.types import (
@@ -100,20 +102,27 @@ def derive_fields(event: ListedParts, today: date) -> DerivedFields:
     """
     dates = sorted(entry["date"] for entry in event["schedule"])
     types = event["ticketTypes"]
+    public_types = list_visible_types(types, may_manage=False)
     upcoming = [moment for moment in dates if moment >= midnight(today)]
     return {
         "firstDate": dates[0],
         "lastDate": dates[-1],
         "nextDate": upcoming[0] if upcoming else dates[-1],
         "overAt": max(entry["overAt"] for entry in event["schedule"]),
-        "public": event["status"] in (PUBLISHED, COMPLETED),
-        "listed": event["status"] == PUBLISHED and bool(upcoming),
-        "minPrice": min(ticket_type["price"] for ticket_type in types),
+        "public": event["status"] in (PUBLISHED, COMPLETED) and bool(public_types),
+        "listed": event["status"] == PUBLISHED and bool(upcoming) and bool(public_types),
+        "minPrice": min(ticket_type["price"] for ticket_type in public_types or types),
         "available": sum(ticket_type["availableTickets"] for ticket_type in types),
         "titleKey": fold_filter_key(event["title"]),
         "places": sorted({fold_filter_key(entry["location"]) for entry in event["schedule"]}),
         "tagKeys": sorted({fold_filter_key(tag) for tag in event["tags"]}),
     }
+
+
+def may_be_listed(event: Event) -> bool:
+    """Return whether public lists may contain the event: it is no draft and has a public type."""
+    is_draft = event["status"] == DRAFT
+    return not is_draft and bool(list_visible_types(event["ticketTypes"], may_manage=False))
 
 
 def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) -> bool:
@@ -153,17 +162,18 @@ def is_closed(event: Closable, now: datetime) -> bool:
 
 
 def is_low_on_tickets(event: LowTicketsEvent, now: datetime) -> bool:
-    """Return whether the event can be booked and has few tickets left."""
-    capacity = sum(ticket_type["capacity"] for ticket_type in event["ticketTypes"])
+    """Return whether the event can be booked and has few tickets of public types left."""
+    public_types = list_visible_types(event["ticketTypes"], may_manage=False)
+    capacity = sum(ticket_type["capacity"] for ticket_type in public_types)
     available = count_all_buyable(event, now)
     is_few = available <= FEW_TICKETS and available * 100 <= capacity * FEW_PERCENT
     return event["listed"] and is_few and available > 0
 
 
 def count_all_buyable(event: LowTicketsEvent, now: datetime) -> int:
-    """Return the most tickets of all types that anybody can buy now for one schedule entry."""
-    bookable, quotas = find_bookable(event, now), event.get("quotas", [])
-    return count_together(event["ticketTypes"], bookable, quotas)
+    """Return the most tickets of public types that anybody can buy now for one schedule entry."""
+    public_types = list_visible_types(event["ticketTypes"], may_manage=False)
+    return count_together(public_types, find_bookable(event, now), event.get("quotas", []))
 
 
 def present_event(
@@ -173,7 +183,7 @@ def present_event(
 
     Args:
         favorited: whether it is a favorite of the caller.
-        with_counts: show sold and held tickets and the capacity of each type, which only the
+        with_counts: show all types, with their sold and held tickets and capacity, which only the
             organizer and admins may see.
         image_base_url: what the URL of an uploaded photo (`/images/...`) begins with, such as
             `https://host`.
@@ -187,7 +197,7 @@ def present_event(
     view["ticketTypes"] = present_ticket_types(event, public, with_counts=with_counts, now=now)
     view["favorited"] = favorited
     view.update({name: event.get(name) for name in TAIL_FIELDS})
-    view["soldOut"] = not any(public)
+    view["soldOut"] = is_sold_out(event, public)
     return cast(EventView, view)
 
 

@@ -5,6 +5,15 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 # Whether tickets of a type can be bought: see ticket_types.determine_sale_state.
 SaleStateName: TypeAlias = Literal["scheduled", "on_sale", "sold_out", "ended"]
+# `public`: anyone sees the type. `hidden`: it is in no list of types, and is sold to who names its
+# id. `secret`: nobody can name it without a promo code that unlocks it.
+VisibilityName: TypeAlias = Literal["public", "hidden", "secret"]
+
+
+class Visibility(TypedDict):
+    """Who sees a type of ticket, besides the organizer, admins and holders of its tickets."""
+
+    visibility: NotRequired[Literal["hidden", "secret"]]  # absent: public
 
 
 class SaleWindow(TypedDict):

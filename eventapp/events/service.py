@@ -38,6 +38,7 @@ from eventapp.events.popularity import Popularity
 from eventapp.events.quotas import count_taken, recount_quota
 from eventapp.events.quotas import find_matching as find_matching_quotas
 from eventapp.events.schedules import UTC_ZONE, build_schedule
+from eventapp.events.ticket_types import list_visible_types, may_be_named
 from eventapp.events.types import (
     Event,
     ListedParts,
@@ -55,6 +56,8 @@ __all__ = [
     "TicketTypeNotFound",
     "count_taken",
     "find_matching_quotas",
+    "list_visible_types",
+    "may_be_named",
     "recount_quota",
 ]
 

@@ -90,7 +90,7 @@ BASE_INDEX_FIELDS = (
     "tags",
     *("schedule.scheduleId", "schedule.date", "schedule.overAt"),
     *("ticketTypes.ticketTypeId", "ticketTypes.availableTickets", "ticketTypes.waiting"),
-    "quotas",
+    *("ticketTypes.visibility", "quotas"),
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 EXCLUDED_FIELDS = dict.fromkeys(

@@ -17,8 +17,8 @@ from eventapp.events.types import LowTicketsEvent, RescheduledEvent
 RESCHEDULED_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
 LOW_TICKETS_FIELDS = dict.fromkeys(
     (
-        *("eventId", "title", "schedule", "nextDate", "available", "listed"),
-        *("ticketTypes.ticketTypeId", "ticketTypes.capacity"),
+        *("eventId", "title", "schedule", "nextDate", "listed"),
+        *("ticketTypes.ticketTypeId", "ticketTypes.capacity", "ticketTypes.visibility"),
         *("ticketTypes.availableTickets", "ticketTypes.waiting", "quotas"),
     ),
     1,
@@ -60,7 +60,7 @@ def find_low_on_tickets(
 ) -> list[LowTicketsEvent]:
     """Return events changed at or after `changed_since` that may have few tickets left, unalerted.
 
-    Their ticket types have 1 to `few` available tickets together, or a quota has no more than that.
+    A public ticket type has 1 to `few` available tickets, or a quota has no more than that.
 
     The index of `changedAt` serves this query: few events changed lately, and many are listed.
 
@@ -68,11 +68,12 @@ def find_low_on_tickets(
         also: eventIds of which events are returned too, whenever they changed.
         without: eventIds to leave out.
     """
-    low: Query = {
-        "available": {"$gte": 1},
-        "$or": [{"available": {"$lte": few}}, {"quotas.availableTickets": {"$lte": few}}],
-        "lowToldAt": {"$exists": False},
-    }
+    few_tickets = {"availableTickets": {"$gte": 1, "$lte": few}, "visibility": {"$exists": False}}
+    few_left: list[Query] = [
+        {"ticketTypes": {"$elemMatch": few_tickets}},
+        {"quotas.availableTickets": {"$lte": few}},
+    ]
+    low: Query = {"available": {"$gte": 1}, "$or": few_left, "lowToldAt": {"$exists": False}}
     changed = {"changedAt": {"$gte": changed_since}, **exclude_ids(without, "eventId")}
     found = list(db.events.find({**changed, **low}, LOW_TICKETS_FIELDS).sort("changedAt"))
     if also:

@@ -2,12 +2,12 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import TypeVar, cast
 
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.bodies import TicketTypeInput, TicketTypePatch, TicketTypeView
 from eventapp.events.quotas import count_available, count_left
-from eventapp.events.sales_rules import SaleStateName
+from eventapp.events.sales_rules import SaleStateName, Visibility, VisibilityName
 from eventapp.events.types import (
     Event,
     EventWrite,
@@ -20,7 +20,7 @@ from eventapp.events.types import (
 # The optional fields of a ticket type, which a request sets and null clears.
 OPTIONAL_FIELDS = (
     *("description", "salesFrom", "salesUntil"),
-    *("minPerBooking", "maxPerBooking", "maxPerUser"),
+    *("minPerBooking", "maxPerBooking", "maxPerUser", "visibility"),
 )
 # The most characters of a description.
 MAX_DESCRIPTION = 500
@@ -29,8 +29,31 @@ ON_SALE: SaleStateName = "on_sale"
 SOLD_OUT: SaleStateName = "sold_out"
 ENDED: SaleStateName = "ended"
 SALE_STATES = (SCHEDULED, ON_SALE, SOLD_OUT, ENDED)
+PUBLIC: VisibilityName = "public"
+HIDDEN: VisibilityName = "hidden"
+SECRET: VisibilityName = "secret"
+VISIBILITIES = (PUBLIC, HIDDEN, SECRET)
 # What an absent `salesFrom` and an absent `salesUntil` stand for.
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+
+AnyType = TypeVar("AnyType", bound=Visibility)
+
+
+def list_visible_types(types: Iterable[AnyType], *, may_manage: bool) -> list[AnyType]:
+    """Return the ticket types of an event that a viewer sees in lists of types, in their order.
+
+    Everything that an answer says of ticket types to a viewer follows from this list: the types
+    themselves, prices, whether the event is sold out or on sale, and which lists contain it.
+
+    Args:
+        may_manage: whether the viewer is the organizer or an admin, who see all types.
+    """
+    return [each for each in types if may_manage or "visibility" not in each]
+
+
+def may_be_named(ticket_type: TicketType) -> bool:
+    """Return whether a request may name the type by its id. A secret one is as unknown to all."""
+    return ticket_type.get("visibility") != SECRET
 
 
 def make_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:
@@ -51,11 +74,16 @@ def make_ticket_type(type_id: int, name: str, price: float, available: int) -> T
 def set_optional_fields(
     ticket_type: TicketType, body: TicketTypeInput | TicketTypePatch
 ) -> TicketType:
-    """Return the type with the optional fields that a body holds. None or "" removes a field."""
+    """Return the type with the optional fields that a body holds.
+
+    None, "" and the visibility PUBLIC remove a field.
+    """
     fields: dict[str, object] = {**ticket_type, **body}
     kept = {name: fields.get(name) for name in OPTIONAL_FIELDS}
     without = {name: value for name, value in ticket_type.items() if name not in OPTIONAL_FIELDS}
-    return cast(TicketType, without | {n: v for n, v in kept.items() if v not in (None, "")})
+    return cast(
+        TicketType, without | {n: v for n, v in kept.items() if v not in (None, "", PUBLIC)}
+    )
 
 
 def find_all_rule_faults(ticket_types: Iterable[TicketType]) -> dict[str, list[str]]:
@@ -175,16 +203,23 @@ def has_duplicate_names(ticket_types: Iterable[TicketType | TicketTypeInput]) ->
 def present_ticket_types(
     event: Event | SaleState, public: Iterable[int], *, with_counts: bool, now: datetime
 ) -> list[TicketTypeView]:
-    """Return an event's ticket types as answers present them.
+    """Return those of an event's ticket types that a viewer sees, as answers present them.
 
     Args:
         public: the tickets of each type that anybody can book, as `count_public` counts them.
-        with_counts: show the stored available tickets in place of these, and sold and held tickets
-            and the capacity, which only the organizer and admins may see.
+        with_counts: show all types, with the stored available tickets in place of these, and with
+            their visibility, sold and held tickets and capacity. Only the organizer and admins may
+            see that.
         now: the time by the database's clock.
     """
-    pairs = zip(event["ticketTypes"], public, strict=True)
-    return [_present(event, each, available, with_counts, now) for each, available in pairs]
+    available = {
+        each["ticketTypeId"]: count
+        for each, count in zip(event["ticketTypes"], public, strict=True)
+    }
+    visible = list_visible_types(event["ticketTypes"], may_manage=with_counts)
+    return [
+        _present(event, each, available[each["ticketTypeId"]], with_counts, now) for each in visible
+    ]
 
 
 def _present(
@@ -205,6 +240,7 @@ def _present(
     optional = {name: fields[name] for name in OPTIONAL_FIELDS if name in fields}
     view.update(cast(TicketTypeView, optional))
     if with_counts:
+        view["visibility"] = ticket_type.get("visibility", PUBLIC)
         view["availableTickets"] = ticket_type["availableTickets"]
         view["soldTickets"] = ticket_type["soldTickets"]
         view["heldTickets"] = ticket_type["heldTickets"]
@@ -277,6 +313,12 @@ def count_public(event: Event | SaleState, now: datetime) -> list[int]:
         return [max(counts) for counts in zip(*left.values(), strict=True)] or [0] * len(types)
     is_over = get_end(event) <= now
     return [0 if is_over else count_available(each) for each in types]
+
+
+def is_sold_out(event: Event | SaleState, public: Iterable[int]) -> bool:
+    """Return whether no ticket of a public type can be bought; `public` as `count_public`."""
+    pairs = zip(event["ticketTypes"], public, strict=True)
+    return not any(available for each, available in pairs if "visibility" not in each)
 
 
 def find_offer_ends(event: IndexedEvent) -> list[datetime | None]:

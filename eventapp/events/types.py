@@ -17,7 +17,7 @@ from typing import Final, Literal, NotRequired, TypeAlias, TypedDict, final
 from bson import ObjectId
 
 from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
-from eventapp.events.sales_rules import QuantityLimits, SaleWindow
+from eventapp.events.sales_rules import QuantityLimits, SaleWindow, Visibility
 from eventapp.events.stock_types import Cells, InFlightEntry, Quota
 
 
@@ -42,7 +42,7 @@ class ScheduleEntry(TypedDict):
     moves: int  # how often an edit changed its date, times, zone or location; 0 at first
 
 
-class TicketType(SaleWindow, QuantityLimits):
+class TicketType(SaleWindow, QuantityLimits, Visibility):
     """A type of ticket, with its price and stock.
 
     Always capacity = availableTickets + heldTickets + soldTickets.
@@ -159,9 +159,9 @@ class EventFields(ListedParts, Revision, EditCount, Terms, Closable):
     lastDate: datetime  # of the last schedule entry
     nextDate: datetime  # of the first entry on or after today, else of the last one
     overAt: datetime  # when all entries are over: the last overAt of the schedule
-    public: bool  # anyone may see it in a list: it is published or completed
-    listed: bool  # it is published and has an entry on or after today
-    minPrice: float  # the lowest price of its ticket types
+    public: bool  # anyone may see it in a list: published or completed, with a public type
+    listed: bool  # it is published, with an entry on or after today and a public ticket type
+    minPrice: float  # the lowest price of its public ticket types, of all if none is public
     available: int  # tickets that can be bought now, of all types
     titleKey: str  # the folded title, for sorting
     # Popularity.
@@ -284,7 +284,7 @@ class Stock(TypedDict):
     waiting: NotRequired[int]  # absent is 0
 
 
-class PriceAndStock(Stock, SaleWindow):
+class PriceAndStock(Stock, SaleWindow, Visibility):
     """The fields of a ticket type that list filters compare."""
 
     ticketTypeId: int
@@ -361,7 +361,7 @@ class RescheduledEvent(EventKey):
     tell: list[ScheduleChange]
 
 
-class CapacityAndStock(Stock):
+class CapacityAndStock(Stock, Visibility):
     """How many tickets of a type were put on sale, and how many can be bought."""
 
     ticketTypeId: int
@@ -374,7 +374,6 @@ class LowTicketsEvent(EventKey):
     title: str
     schedule: list[ScheduleEntry]
     nextDate: datetime
-    available: int
     listed: bool
     ticketTypes: list[CapacityAndStock]
     quotas: NotRequired[list[Quota]]

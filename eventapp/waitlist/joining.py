@@ -14,10 +14,11 @@ from bson import ObjectId
 from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
-from eventapp.core.errors import AppError, DatabaseUnavailable, ValidationFailed
+from eventapp.core.errors import AppError, DatabaseUnavailable
 from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState
 from eventapp.inventory.entry_choice import choose_schedule_entry
+from eventapp.inventory.nameable_types import NameableTypes
 from eventapp.inventory.quantity_limits import refuse_quantities
 from eventapp.inventory.service import (
     INVENTORY,
@@ -68,7 +69,7 @@ def join_waitlist(
     """Put the caller on the waitlist of a ticket type and schedule entry without tickets left.
 
     Args:
-        type_id: None for the event's only ticket type.
+        type_id: None for the event's only public ticket type.
         schedule_id, schedule_index: the id or the index of the schedule entry. At most one of them
             is given; None of them for the next entry to come.
         max_quantity: the most tickets of one event that a user may have.
@@ -120,7 +121,8 @@ def _join(
 
 
 def _build_join_request(event: SaleState, wanted: _WantedPlace, now: datetime) -> TicketRequest:
-    entry_id, type_id = str(ObjectId()), wanted.type_id or require_only_type_id(event)
+    entry_id, types = str(ObjectId()), NameableTypes(event)
+    type_id = types.require_id(wanted.type_id) if wanted.type_id else types.require_only_id()
     schedule_entry = choose_schedule_entry(
         event, now, schedule_id=wanted.schedule_id, index=wanted.schedule_index
     )
@@ -133,18 +135,6 @@ def _build_join_request(event: SaleState, wanted: _WantedPlace, now: datetime) -
         terms=get_terms(event),
         moment=now,
     )
-
-
-def require_only_type_id(event: SaleState) -> int:
-    """Return the id of the event's only ticket type.
-
-    Raises:
-        ValidationFailed: the event has several.
-    """
-    if len(event["ticketTypes"]) == 1:
-        return event["ticketTypes"][0]["ticketTypeId"]
-    errors = {"ticketTypeId": ["This event has several ticket types: name one."]}
-    raise ValidationFailed("Missing ticketTypeId", code="ticket_type_required", errors=errors)
 
 
 def build_entries(

@@ -59,6 +59,7 @@ def test_the_answer_has_the_fields_that_were_sent(client, organizer):
             "price": 20,
             "availableTickets": 100,
             "saleState": "on_sale",
+            "visibility": "public",
             "soldTickets": 0,
             "heldTickets": 0,
             "capacity": 100,

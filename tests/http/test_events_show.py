@@ -6,7 +6,7 @@ from eventapp.core.http.app_context import CONFIG
 from tests.factories import make_event, make_user
 
 TYPE_FOR_ALL = {"ticketTypeId", "type", "price", "availableTickets", "saleState"}
-TYPE_FOR_ORGANIZER = TYPE_FOR_ALL | {"soldTickets", "heldTickets", "capacity"}
+TYPE_FOR_ORGANIZER = TYPE_FOR_ALL | {"visibility", "soldTickets", "heldTickets", "capacity"}
 
 
 def show(client, event, person=None):

@@ -52,7 +52,11 @@ def events(draw):
     tags = draw(st.lists(st.sampled_from(WORDS), max_size=2))
     ticket_types = st.fixed_dictionaries(
         {"price": prices, "availableTickets": st.integers(0, 1), "waiting": st.integers(0, 1)},
-        optional={"salesFrom": moments, "salesUntil": moments},
+        optional={
+            "salesFrom": moments,
+            "salesUntil": moments,
+            "visibility": st.sampled_from(["hidden", "secret"]),
+        },
     )
     return event_of(
         draw(st.integers(1, 12)),
@@ -107,9 +111,10 @@ def matches_query(query, event):
     """Return whether the event matches each parameter, as api.md describes it."""
     first, last = query.get("dateFrom", date.min), query.get("dateTo", date.max)
     low, high = query.get("minPrice", 0), query.get("maxPrice", 1e9)
+    public = [each for each in event["ticketTypes"] if "visibility" not in each]
     types = [
         ticket_type
-        for ticket_type in event["ticketTypes"]
+        for ticket_type in public
         if low <= ticket_type["price"] <= high
         and (can_be_bought(ticket_type) or not query.get("availableOnly"))
     ]
@@ -118,8 +123,8 @@ def matches_query(query, event):
         and any(query.get("city", "").lower() in location for location in event["places"])
         and query.get("category") in (None, event["category"])
         and any(first <= entry["date"].date() <= last for entry in event["schedule"])
-        and types
-        and (any(map(is_on_sale, event["ticketTypes"])) or not query.get("onSale"))
+        and (types or not (query.keys() & {"minPrice", "maxPrice"} or query.get("availableOnly")))
+        and (any(map(is_on_sale, public)) or not query.get("onSale"))
         and set(query.get("tags", ())) <= set(event["tagKeys"])
         and query.get("organizerId") in (None, event["organizerId"])
     )

@@ -153,6 +153,16 @@ def test_at_most_10_tickets_and_a_tenth_of_the_capacity_are_few(available, capac
     assert not events.is_low_on_tickets(event_with(available, capacity, listed=False), NOW)
 
 
+def test_only_public_types_count_for_the_alert():
+    event = event_with(10, 100)
+    event["ticketTypes"] += [
+        {"ticketTypeId": id_, "capacity": 500, "availableTickets": 400, "visibility": visibility}
+        for id_, visibility in ((2, "hidden"), (3, "secret"))
+    ]
+    assert events.is_low_on_tickets(event, NOW)
+    assert events.count_all_buyable(event, NOW) == 10
+
+
 def scheduled(*entries, **more):
     """Return an event whose entries have these scheduleIds and have moved so often."""
     schedule = [{"scheduleId": id_, "moves": moves} for id_, moves in entries]

@@ -22,6 +22,7 @@ from eventapp.bookings.views import render_booking
 from eventapp.core import json
 from eventapp.events.types import SaleState, ScheduleEntry
 from eventapp.inventory.entry_choice import choose_schedule_entry
+from eventapp.inventory.nameable_types import NameableTypes
 from eventapp.inventory.quantity_limits import refuse_quantities
 from eventapp.inventory.service import (
     REJECT,
@@ -29,10 +30,8 @@ from eventapp.inventory.service import (
     PromoNotFound,
     Quantities,
     TicketLimit,
-    TicketTypeNotFound,
     fold_code,
 )
-from eventapp.waitlist import joining
 from eventapp.waitlist.types import EntryView
 
 CREATED, ACCEPTED = 201, 202
@@ -171,10 +170,10 @@ def _resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
 
     Raises:
         TicketTypeNotFound: the event has no such ticket type.
-        ValidationFailed: no ticket type is named and the event has several.
+        ValidationFailed: no ticket type is named, and the event does not have one public type.
     """
     if purchase.only_type_quantity is not None:
-        return {joining.require_only_type_id(event): purchase.only_type_quantity}
+        return {NameableTypes(event).require_only_id(): purchase.only_type_quantity}
     return resolve_item_list(purchase.items, event)
 
 
@@ -182,15 +181,11 @@ def resolve_item_list(items: Iterable[PurchaseItem], event: SaleState) -> Quanti
     """Return the quantities of items by ticketTypeId; items of one type are added up.
 
     Raises:
-        TicketTypeNotFound: the event has no such ticket type.
+        TicketTypeNotFound: the event has no ticket type that may be named like this.
     """
-    ids_by_name = {each["type"]: each["ticketTypeId"] for each in event["ticketTypes"]}
-    quantities: Quantities = {}
-    for type_id, type_name, quantity in items:
-        if type_name is not None:
-            type_id = ids_by_name.get(type_name)
-        if type_id is None or type_id not in ids_by_name.values():
-            raise TicketTypeNotFound
+    types, quantities = NameableTypes(event), Quantities()
+    for named_id, type_name, quantity in items:
+        type_id = types.require_id(named_id, type_name)
         quantities[type_id] = quantities.get(type_id, 0) + quantity
     return quantities
 

@@ -162,7 +162,7 @@ class EventCache:
         return event
 
     def _get_events(self, event_ids: Sequence[int]) -> list[RenderedEvent]:
-        """Return those of these events that exist and are no drafts, in this order.
+        """Return those of these events that exist and may be listed, in this order.
 
         The index or another process's page may name an event that has become a draft since.
         """
@@ -170,7 +170,7 @@ class EventCache:
         missing = tuple(event_id for event_id, event in events.items() if event is None)
         if missing:
             events.update(self._loader.load(missing))
-        return [event for event in events.values() if event and not event.is_draft]
+        return [event for event in events.values() if event and event.may_be_listed]
 
     # Pages of the list.
 

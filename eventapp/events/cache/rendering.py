@@ -22,6 +22,7 @@ from eventapp.events.ticket_types import (
     count_public,
     find_empty_stocks,
     find_next_edge,
+    is_sold_out,
     present_ticket_types,
 )
 from eventapp.events.types import Event, SaleState
@@ -73,6 +74,11 @@ class RenderedEvent:
         return ListState(self.terms, self.empty_stocks)
 
     @property
+    def may_be_listed(self) -> bool:
+        """Whether lists may contain the event; the same rule as `rules.may_be_listed`."""
+        return not self.is_draft and self.ticket_types != b"[]"
+
+    @property
     def size_bytes(self) -> int:
         """The approximate bytes of memory that a cache needs for the event."""
         return len(self.head) + len(self.ticket_types) + len(self.tail) + _OVERHEAD_BYTES
@@ -104,7 +110,7 @@ class RenderedEvent:
             ticket_types=_render_ticket_types(sale_state, public, now),
             empty_stocks=find_empty_stocks(sale_state),
             changes_at=find_next_edge(sale_state, now),
-            is_sold_out=not any(public),
+            is_sold_out=is_sold_out(sale_state, public),
         )
 
 

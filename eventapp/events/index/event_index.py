@@ -35,7 +35,12 @@ from eventapp.events.index.postings import (
     Scores,
 )
 from eventapp.events.rules import ListState, get_terms
-from eventapp.events.ticket_types import LATEST, find_empty_stocks, find_offer_ends
+from eventapp.events.ticket_types import (
+    LATEST,
+    find_empty_stocks,
+    find_offer_ends,
+    list_visible_types,
+)
 from eventapp.events.types import IndexedEvent
 
 # The terms of a row whose event was removed. No event has it.
@@ -213,13 +218,20 @@ class EventIndex:
         return (self._terms[row], self._empty_stocks[row]) == state
 
     def add(self, event: IndexedEvent) -> None:
-        """Add an event, or replace it. Queries no longer find an event that is not listed now."""
+        """Add an event, or replace it. Queries no longer find an event that is not listed now.
+
+        Queries compare only its public ticket types.
+        """
+        empty, now = find_empty_stocks(event), self._clock()
+        event = {
+            **event,
+            "ticketTypes": list_visible_types(event["ticketTypes"], may_manage=False),
+        }
         event_id, row = event["eventId"], len(self._event_ids)
         self.remove(event_id)
         is_sorted = self._sorted_count == row and (
             not row or self._event_ids.values()[-1] < event_id
         )
-        empty, now = find_empty_stocks(event), self._clock()
         changes_at = _find_next_change(event, now)
         self._event_ids.append(event_id)
         self._terms.append(get_terms(event))

@@ -4,11 +4,11 @@ from marshmallow import Schema, fields, validate
 
 from eventapp.core.http.fields import PageAnswer
 from eventapp.events.rules import CATEGORIES, EVENT_STATUSES
-from eventapp.events.ticket_types import SALE_STATES
+from eventapp.events.ticket_types import SALE_STATES, VISIBILITIES
 
 
 class TicketTypeAnswer(Schema):
-    """A ticket type; the last three fields only for the event's organizer and admins."""
+    """A ticket type; the last four fields only for the event's organizer and admins."""
 
     ticketTypeId = fields.Integer(required=True)
     type = fields.String(required=True)
@@ -28,6 +28,7 @@ class TicketTypeAnswer(Schema):
     minPerBooking = fields.Integer()
     maxPerBooking = fields.Integer()
     maxPerUser = fields.Integer()
+    visibility = fields.String(validate=validate.OneOf(VISIBILITIES))
     soldTickets = fields.Integer()
     heldTickets = fields.Integer()
     capacity = fields.Integer()

@@ -28,7 +28,12 @@ from eventapp.core.http.timestamps import Timestamp
 from eventapp.core.json import JsonObject
 from eventapp.events.filters import CategoryName
 from eventapp.events.rules import DRAFT, MAX_ENTRIES, MAX_PAIRS, MAX_TAGS, MAX_TYPES, PUBLISHED
-from eventapp.events.ticket_types import MAX_DESCRIPTION, has_duplicate_names, has_duplicates
+from eventapp.events.ticket_types import (
+    MAX_DESCRIPTION,
+    VISIBILITIES,
+    has_duplicate_names,
+    has_duplicates,
+)
 
 
 class Patch(Schema):
@@ -126,6 +131,14 @@ class SalesRules(Schema):
         1,
         allow_none=True,
         metadata={"description": "Tickets that one user may book or be offered in all."},
+    )
+    visibility = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(VISIBILITIES),
+        metadata={
+            "description": "`public`, also for null. `hidden`: in no list of types, sold to who "
+            "names its id. `secret`: not sold, and known to the organizer and holders of tickets."
+        },
     )
     saleState = Ignored()
 
