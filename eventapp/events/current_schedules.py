@@ -1,7 +1,7 @@
 """Tell other features what the schedules of events are now, and when entries and days begin."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from eventapp.core.clock import load_zone
 from eventapp.core.database import Db
@@ -15,9 +15,15 @@ def find_schedules(db: Db, event_ids: Iterable[int]) -> dict[int, list[ScheduleE
 
 
 def choose_next_entry(schedule: Sequence[ScheduleEntry], now: datetime) -> ScheduleEntry:
-    """Return the next entry that is not over; if all are over, the one that began first."""
-    upcoming = [entry for entry in schedule if entry["overAt"] > now]
-    return min(upcoming or schedule, key=find_begin)
+    """Return the next entry that is not over; if all are over, the one that began first.
+
+    Only the entries near the first date are compared by the time at which they begin, which is
+    slow to compute. Time zones differ by less than two days.
+    """
+    entries = [entry for entry in schedule if entry["overAt"] > now] or schedule
+    first_date = min(entry["date"] for entry in entries)
+    near = (entry for entry in entries if entry["date"] - first_date <= timedelta(days=2))
+    return min(near, key=find_begin)
 
 
 def find_begin(entry: ScheduleEntry) -> datetime:

@@ -20,13 +20,14 @@ import pymongo
 
 from eventapp.config import load_config
 from eventapp.core.database import Db, connect
+from scripts.bench import sale_events
 from scripts.bench.checks import check_booking_count, check_inventory, check_reads
 from scripts.bench.data import BenchmarkData, draw_word_pairs, load_data, make_booking_requests
 from scripts.bench.reference import Reference, undo_sales
 from scripts.bench.server import Server, make_settings, read_resident_mb
 from scripts.bench.streams import measure_round as measure_streams
 from scripts.bench.table import ROWS, RoundFigures, summarize_row
-from scripts.bench.wrk import BenchmarkError, Load, load_bookings, load_paths
+from scripts.bench.wrk import CONNECTIONS, BenchmarkError, Load, load_bookings, load_paths
 
 WARM_UP_SECONDS = 2
 DATABASE_TIMEOUT_SECONDS = 600
@@ -35,7 +36,9 @@ MAX_SEARCH_RATE, MAX_BOOKING_RATE = 4000, 4000
 # All events are read until each process has very likely rendered each of them.
 EVENT_WARM_UP_LOADS, EVENT_WARM_UP_SECONDS, EVENT_WARM_UP_PASSES = 12, 5, 6
 # The parts that book, and those that are measured after all others.
-BOOKING_PARTS, LAST_PARTS = {"hot", "spread"}, {"streams"}
+BOOKING_PARTS, LAST_PARTS = {"hot", "spread", "codes", "limits"}, {"streams"}
+# The connections of the parts that compare events with a plain one.
+SALE_CONNECTIONS = 64
 
 
 def measure_table(uri: str, parts: set[str], rounds: int, seconds: int) -> dict[str, Any]:
@@ -202,6 +205,26 @@ class RoundRunner:
         rotated = event_ids[self._round :] + event_ids[: self._round]
         self._measure_sale("spread", "spread update", self.data.reference, rotated)
 
+    def measure_codes(self) -> None:
+        """Measure bookings with a promo code and two quotas."""
+        self._measure_plain_event_once()
+        event_id = sale_events.store_event_with_code(self.db)
+        self._measure_bookings("codes", [event_id], SALE_CONNECTIONS, sale_events.CODE)
+
+    def measure_limits(self) -> None:
+        """Measure bookings of an event at all limits."""
+        self._measure_plain_event_once()
+        event_id = sale_events.store_event_at_limits(self.db)
+        try:
+            self._measure_bookings("limits", [event_id], SALE_CONNECTIONS)
+        finally:
+            sale_events.remove_filler(self.db, event_id)
+
+    def _measure_plain_event_once(self) -> None:
+        if "plain event" not in self._figures:
+            event_id = sale_events.store_plain_event(self.db)
+            self._measure_bookings("plain event", [event_id], SALE_CONNECTIONS)
+
     def measure_memory(self) -> None:
         """Read the resident memory of the largest process of the server."""
         sizes = [read_resident_mb(pid) for pid in self.server.find_pids()]
@@ -235,9 +258,18 @@ class RoundRunner:
             )
         finally:
             undo_sales(self.db, reference_ids)
+        self._measure_bookings(name, event_ids)
+
+    def _measure_bookings(
+        self,
+        name: str,
+        event_ids: Sequence[int],
+        connections: int = CONNECTIONS,
+        promo_code: str | None = None,
+    ) -> None:
         self._current = name
-        requests = make_booking_requests(self.data.tokens, event_ids)
-        load = load_bookings(self.server.url, requests, self._seconds)
+        requests = make_booking_requests(self.data.tokens, event_ids, promo_code)
+        load = load_bookings(self.server.url, requests, self._seconds, connections)
         self._booked += load.answered
         check_booking_count(self.db, self._booked)
         self._record(name, load)
@@ -253,6 +285,8 @@ MEASUREMENTS = {
     "search": RoundRunner.measure_search,
     "hot": RoundRunner.measure_hot,
     "spread": RoundRunner.measure_spread,
+    "codes": RoundRunner.measure_codes,
+    "limits": RoundRunner.measure_limits,
     "memory": RoundRunner.measure_memory,
     "streams": RoundRunner.measure_streams,
 }

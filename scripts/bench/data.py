@@ -130,14 +130,16 @@ def _make_session(user: Document) -> Document:
 
 
 def make_booking_requests(
-    access_tokens: Iterable[str], event_ids: Sequence[int]
+    access_tokens: Iterable[str], event_ids: Sequence[int], promo_code: str | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yield a token and a body of POST /api/bookings for each user, for the events in turn."""
+    code = {"promoCode": promo_code} if promo_code else {}
     for number, token in enumerate(access_tokens):
         order: dict[str, Any] = {
             "eventId": event_ids[number % len(event_ids)],
             "ticketTypeId": 1,
             "quantity": 1,
+            **code,
         }
         yield token, json.dumps(order)
 

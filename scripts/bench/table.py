@@ -38,6 +38,8 @@ ROWS = (
     Row("search-common", "search", "search, two words, as in texts", "/s", "find", 0.5),
     Row("hot", "hot", "POST /api/bookings, one type", "/s", "update", 2.0),
     Row("spread", "spread", "POST /api/bookings, 1,000 events", "/s", "spread update", 0.5),
+    Row("codes", "codes", "the same, a promo code, two quotas", "/s", "plain event", 0.8),
+    Row("limits", "limits", "the same, an event at all limits", "/s", "plain event", 0.3),
     Row("memory", "memory", "resident memory of a process", "MB", None, 150),
     Row("start-health", "start", "start to /healthz", "s", None, 2),
     Row("start-events", "start", "start to /api/events", "s", None, 2),

@@ -12,7 +12,7 @@ from pathlib import Path
 LUA_SCRIPTS = Path(__file__).resolve().parent / "lua"
 CONNECTIONS = 16
 # Bookings in progress at the end of the load are waited for this long.
-LAST_ANSWERS_SECONDS = 2
+LAST_ANSWERS_SECONDS = 5
 # wrk must end this long after the load at the latest.
 EXIT_SECONDS = 30
 # The fields of a result that must be 0, and what each of them counts.
@@ -67,15 +67,21 @@ def load_paths(
         return _run_wrk("get.lua", url, seconds, file.name, repeat, expected)
 
 
-def load_bookings(url: str, requests: Iterable[tuple[str, str]], seconds: int) -> Load:
-    """Send these bookings over 16 connections. All must be answered 201.
+def load_bookings(
+    url: str,
+    requests: Iterable[tuple[str, str]],
+    seconds: int,
+    connections: int = CONNECTIONS,
+) -> Load:
+    """Send these bookings over this many connections. All must be answered 201.
 
     Args:
         requests: an access token and a JSON body for each booking.
     """
     with _write_lines(f"{token} {body}" for token, body in requests) as file:
         duration = seconds + LAST_ANSWERS_SECONDS
-        return _run_wrk("book.lua", url, duration, file.name, str(seconds))
+        arguments = (file.name, str(seconds))
+        return _run_wrk("book.lua", url, duration, *arguments, connections=connections)
 
 
 def _write_lines(lines: Iterable[str]) -> "tempfile._TemporaryFileWrapper[str]":
@@ -85,8 +91,10 @@ def _write_lines(lines: Iterable[str]) -> "tempfile._TemporaryFileWrapper[str]":
     return file
 
 
-def _run_wrk(script: str, url: str, seconds: int, *arguments: str) -> Load:
-    command = [require_wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
+def _run_wrk(
+    script: str, url: str, seconds: int, *arguments: str, connections: int = CONNECTIONS
+) -> Load:
+    command = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-s", str(LUA_SCRIPTS / script), url, "--", *arguments]
     timeout = seconds + EXIT_SECONDS
     try:

@@ -90,6 +90,7 @@ def test_the_rows_have_their_targets():
     assert targets["hot"] == 2.0
     assert targets["event"] == targets["list"] == 0.6
     assert targets["search"] == targets["spread"] == 0.5
+    assert (targets["codes"], targets["limits"]) == (0.8, 0.3)
 
 
 @pytest.mark.parametrize("uri", ["", "mongodb://db.example.org/x", "mongodb://127.0.0.1,10.0.0.1"])
@@ -136,6 +137,8 @@ def test_each_booking_is_by_another_user():
     requests = list(make_booking_requests(["a", "b", "c"], [7, 8]))
     assert [token for token, _ in requests] == ["a", "b", "c"]
     assert ['"eventId": 7' in body for _, body in requests] == [True, False, True]
+    assert not any("promoCode" in body for _, body in requests)
+    assert all('"promoCode": "X"' in body for _, body in make_booking_requests("ab", [7], "X"))
 
 
 def test_a_search_that_finds_other_events_is_refused():

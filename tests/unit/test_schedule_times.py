@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventapp.core.clock import load_zone
-from eventapp.events import schedule_times
+from eventapp.events import current_schedules, schedule_times
 from eventapp.events.rules import midnight
 from eventapp.events.schedule_times import NonexistentTime, compute_times, find_begin
 
@@ -175,3 +175,27 @@ def test_what_is_no_zone_has_none(name):
     with pytest.raises(ValueError):
         load_zone(name)
     assert load_zone(ATHENS).key == ATHENS
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Pacific/Kiritimati", "Etc/GMT+12", ATHENS, APIA]),
+            st.integers(0, 5),
+            st.sampled_from([None, "00:00", "23:59"]),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_the_entry_that_begins_first_is_found_whatever_the_zones(rows):
+    entries = []
+    for zone, offset, start in rows:
+        day = date(2026, 6, 15) + timedelta(days=offset)
+        times = compute(zone, day.isoformat(), start)
+        entries.append({"date": midnight(day), "timezone": zone, "overAt": times.over_at})
+        if times.starts_at:
+            entries[-1]["startsAt"] = times.starts_at
+    first = min(entries, key=find_begin)
+    assert current_schedules.choose_next_entry(entries, utc("2026-06-01")) is first
+    assert current_schedules.choose_next_entry(entries, utc("2026-07-01")) is first
