@@ -113,6 +113,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "events": {
         "alerts": "service",
+        "availability": "service",
         "bodies": "types",
         "cache": "cache",
         "changes": "types",

@@ -153,6 +153,15 @@ class QuotaView(TypedDict):
     scheduleIds: NotRequired[list[int]]
 
 
+class PairView(TypedDict):
+    """What can be booked now of one ticket type for one schedule entry."""
+
+    scheduleId: int
+    ticketTypeId: int
+    availableTickets: int  # 0 unless it is on sale
+    saleState: SaleStateName
+
+
 class EventView(EditCount):
     """An event of an answer. `rules.present_event` fixes the order of its fields."""
 

@@ -58,6 +58,12 @@ class TicketTypeNotFound(NotFound):
     code, message = "ticket_type_not_found", "Ticket type not found"
 
 
+class ScheduleEntryNotFound(NotFound):
+    """The event has no schedule entry with this id."""
+
+    code, message = "schedule_entry_not_found", "Schedule entry not found"
+
+
 class TicketsTaken(Conflict):
     """An edit would remove tickets that are sold, held or waited for."""
 

@@ -290,8 +290,8 @@ def get_end(event: Event | SaleState | IndexedEvent) -> datetime:
 
     An event of an older version, which is not migrated yet, is over at the end of its last date.
     """
-    next_day = event["lastDate"] + timedelta(days=1)
-    return max((each["overAt"] for each in event["schedule"] if "overAt" in each), default=next_day)
+    ends = [each["overAt"] for each in event["schedule"] if "overAt" in each]
+    return max(ends) if ends else event["lastDate"] + timedelta(days=1)
 
 
 def find_bookable(event: Event | SaleState | LowTicketsEvent, now: datetime) -> list[int]:

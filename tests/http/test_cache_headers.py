@@ -18,6 +18,7 @@ CACHEABLE = {
     "events.list_events",
     "events.popular_events",
     "events.show_event",
+    "availability.show_availability",
     "android.list_events",
     "media.image",
     "dashboard.page",

@@ -157,6 +157,18 @@ def walk_waitlists(scene: Scene, path: str) -> Walk:
     return Walk(scene.caller("admin"), path, add)
 
 
+def walk_availability(scene: Scene, path: str) -> Walk:
+    host = scene.caller("organizer")
+    event_id = event_of(scene.db, *[5] * ROWS, organizer_id=host.id)
+    names = iter("IJKLMNOPQRST")
+
+    def add() -> object:
+        body = {"type": next(names), "price": 1, "availableTickets": 5}
+        return host.call("POST", f"/events/{event_id}/ticket-types", body)
+
+    return Walk(host, path.replace("{event_id}", str(event_id)), add)
+
+
 WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/users": walk_users,
     "/api/events": walk_events,
@@ -166,6 +178,7 @@ WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/users/{user_id}/bookings": walk_own_bookings,
     "/api/events/{event_id}/bookings": walk_event_bookings,
     "/api/events/{event_id}/messages": walk_messages,
+    "/api/events/{event_id}/availability": walk_availability,
     "/api/notifications": walk_notifications,
     "/api/analytics/events": walk_events,
     "/api/admin/users": walk_users,
@@ -212,7 +225,7 @@ def test_every_list_of_the_document_has_a_cursor_or_a_bound(document: dict[str, 
 
 def identify(row: dict[str, Any]) -> str:
     """Return the id of a row of any list."""
-    return str(row.get("_id") or row.get("bookingId") or row["eventId"])
+    return str(row.get("_id") or row.get("bookingId") or row.get("eventId") or row["ticketTypeId"])
 
 
 def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[list[str]]:
@@ -227,7 +240,10 @@ def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[lis
         query = f"?limit=2&cursor={cursor}" if cursor else ""
 
 
-ROW_NAMES = ("users", "events", "waitlist", "notifications", "bookings", "messages")
+ROW_NAMES = (
+    *("users", "events", "waitlist", "notifications", "bookings", "messages"),
+    "availability",
+)
 
 
 @pytest.mark.parametrize("path", WALKS)

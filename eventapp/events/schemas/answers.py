@@ -13,7 +13,13 @@ class TicketTypeAnswer(Schema):
     ticketTypeId = fields.Integer(required=True)
     type = fields.String(required=True)
     price = fields.Float(required=True)
-    availableTickets = fields.Integer(required=True)
+    availableTickets = fields.Integer(
+        required=True,
+        metadata={
+            "description": "The most that anybody can book for one date, after its quotas; for the "
+            "organizer and admins, the stored number, which PATCH sets"
+        },
+    )
     saleState = fields.String(
         required=True,
         validate=validate.OneOf(SALE_STATES),
@@ -90,3 +96,21 @@ class TicketTypesAnswer(Schema):
     """The ticket types of an event."""
 
     ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
+
+
+class PairAnswer(Schema):
+    """What anybody can book now of one ticket type for one date, after its quotas."""
+
+    scheduleId = fields.Integer(required=True)
+    ticketTypeId = fields.Integer(required=True)
+    availableTickets = fields.Integer(
+        required=True,
+        metadata={"description": "0 unless it is on sale, and below `minPerBooking`"},
+    )
+    saleState = fields.String(required=True, validate=validate.OneOf(SALE_STATES))
+
+
+class AvailabilityAnswer(PageAnswer):
+    """A page of what can be booked of an event."""
+
+    availability = fields.List(fields.Nested(PairAnswer), required=True)

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from eventapp.core.http.fields import PageQuery, StrictText, make_limit_field
 from eventapp.core.http.request_parser import parse_list_query
-from eventapp.core.json import JsonObject
+from eventapp.core.json import MAX_INT64, JsonObject
 from eventapp.events.filters import PARAMETERS
 from eventapp.events.list_requests import ListRequest, make_list_request
 from eventapp.events.rules import SORTS
@@ -52,3 +52,15 @@ class PopularQuery(Schema):
     """The query of the most popular events."""
 
     limit = make_limit_field()
+
+
+class AvailabilityQuery(PageQuery):
+    """Filters and page of a list of what can be booked of an event."""
+
+    scheduleId = fields.Integer(
+        validate=validate.Range(1, MAX_INT64), metadata={"description": "Only this date."}
+    )
+    ticketTypeId = fields.Integer(
+        validate=validate.Range(1, MAX_INT64), metadata={"description": "Only this ticket type."}
+    )
+    cursor = fields.String(validate=validate.Length(1, 2000))
