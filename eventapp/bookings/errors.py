@@ -13,8 +13,8 @@ class SoldOut(Conflict):
     """Too few tickets are left.
 
     `available` is the number of tickets left of all requested types, `ticketTypes` that of each.
-    `limitedBy` names the types of which too few are left; for the organizer of the event with the
-    quota that is the reason, where it is not the stock of the type.
+    `limitedBy` names the types of which too few are left; for the organizer of the event and
+    admins with the quota that is the reason, where it is not the stock of the type.
     """
 
     code, message = "sold_out", "Not enough tickets are left"

@@ -41,7 +41,7 @@ def test_the_answer_names_the_types_of_which_too_few_are_left(db, ann):
     assert body["limitedBy"] == [{"ticketTypeId": 2}]
 
 
-def test_only_the_organizer_learns_which_quota_is_the_reason(db, client, app, ann):
+def test_only_the_organizer_and_admins_learn_which_quota_is_the_reason(db, client, app, ann):
     host = Caller(client, app, "organizer")
     event_of(db, 5, 5, organizer_id=host.id)
     quota = {"quotaId": 3, "name": "hall", "capacity": 3, "availableTickets": 3, "waiting": 0}
@@ -51,8 +51,12 @@ def test_only_the_organizer_learns_which_quota_is_the_reason(db, client, app, an
     # The first type takes two of the three places before the second is counted.
     assert [kind["availableTickets"] for kind in body["ticketTypes"]] == [3, 1]
     assert body["limitedBy"] == [{"ticketTypeId": 2}]
-    body = refused(host.order(1, **order), 409, "sold_out")
-    assert body["limitedBy"] == [{"ticketTypeId": 2, "quotaId": 3}]
+    for caller in (host, Caller(client, app, "admin")):
+        body = refused(caller.order(1, **order), 409, "sold_out")
+        assert body["limitedBy"] == [{"ticketTypeId": 2, "quotaId": 3}]
+    other = Caller(client, app, "organizer")
+    body = refused(other.order(1, **order), 409, "sold_out")
+    assert body["limitedBy"] == [{"ticketTypeId": 2}]
     assert db.events.find_one({})["quotas"] == [quota]
 
 

@@ -24,6 +24,7 @@ from eventapp.bookings.sales.purchases import (
     build_answer,
 )
 from eventapp.bookings.types import StoredBooking
+from eventapp.core.access.actor import Actor
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, is_unavailable, make_unknown_outcome_error
 from eventapp.core.errors import AppError
@@ -46,7 +47,7 @@ class Sale:
     """A purchase resolved against one state of its event.
 
     Attributes:
-        user_id: the buyer.
+        actor: the buyer.
         purchase: the purchase as the client sent it.
         event: the sale state that the purchase is resolved against. The tickets are taken only if
             the event was not edited since, so the booking is made from it.
@@ -56,13 +57,18 @@ class Sale:
         now: the time of the request.
     """
 
-    user_id: ObjectId
+    actor: Actor
     purchase: Purchase
     event: SaleState
     schedule_entry: ScheduleEntry
     request: TicketRequest
     limits: Limits
     now: datetime
+
+    @property
+    def user_id(self) -> ObjectId:
+        """The buyer's id."""
+        return self.actor.require_user_id()
 
 
 @dataclass(frozen=True)

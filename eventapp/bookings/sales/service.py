@@ -98,7 +98,7 @@ def book(
         user_id = actor.require_user_id()
         while True:
             try:
-                if answer := _try_to_book(context, user_id, purchase, now):
+                if answer := _try_to_book(context, actor, purchase, now):
                     return answer
             except PromoExhausted:
                 if answer := _await_use(context, user_id, purchase):
@@ -106,15 +106,15 @@ def book(
 
 
 def _try_to_book(
-    context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
+    context: BookingContext, actor: Actor, purchase: Purchase, now: datetime
 ) -> PurchaseAnswer | None:
     """Book tickets as `book` does; return None if the event was edited meanwhile: nothing is taken.
 
     The metric of bookings is counted, and `on_booked` is called if there is a booking.
     """
-    if answer := find_answer(context.db, user_id, purchase):
+    if answer := find_answer(context.db, actor.require_user_id(), purchase):
         return answer
-    sale = _resolve_sale(context, user_id, purchase, now)
+    sale = _resolve_sale(context, actor, purchase, now)
     result = context.sales.sell(purchase.event_id, sale)
     if result.event_was_edited:
         return None
@@ -153,9 +153,7 @@ def _await_use(
     return None
 
 
-def _resolve_sale(
-    context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
-) -> Sale:
+def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now: datetime) -> Sale:
     """Return the sale of a purchase, resolved against the cached sale state of its event.
 
     A refusal that depends on the event is based on a state that was just read.
@@ -178,13 +176,13 @@ def _resolve_sale(
         schedule_id=schedule_entry["scheduleId"],
         held=purchase.hold,
         on_shortfall=purchase.shortfall_mode,
-        requester=idempotency.build_requester(user_id, purchase),
+        requester=idempotency.build_requester(actor.require_user_id(), purchase),
         waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
         terms=get_terms(state),
         moment=now,
         promo_code=require_code_key(purchase.promo_code),
     )
-    return Sale(user_id, purchase, state, schedule_entry, request, limits, now)
+    return Sale(actor, purchase, state, schedule_entry, request, limits, now)
 
 
 def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
@@ -229,13 +227,13 @@ def _refuse_sold_out(context: BookingContext, sale: Sale, result: SaleResult) ->
         ],
         limitedBy=_present_limits(
             result.allocation.limited_by,
-            with_quotas=sale.user_id == result.event["organizerId"],
+            with_quotas=sale.actor.may_manage_events_of(result.event["organizerId"]),
         ),
     )
 
 
 def _present_limits(limits: Iterable[Limit], *, with_quotas: bool) -> list[dict[str, int]]:
-    """Return what limits a sale as answers show it; quotas are shown to the organizer alone."""
+    """Return what limits a sale as answers show it; only those who manage the event see quotas."""
     return [
         {"ticketTypeId": limit.type_id, "quotaId": limit.quota_id}
         if with_quotas and limit.quota_id is not None
