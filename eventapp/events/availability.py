@@ -37,7 +37,7 @@ def list_availability(
 ) -> tuple[JsonObject, JsonObject | None]:
     """Return a page of the pairs of an entry that is not over and a type, ordered by their ids.
 
-    Every caller who may see the event gets the same figures, its organizer too.
+    All callers get the same figures, the organizer too, who sees secret and hidden types besides.
 
     Args:
         now: the time by the database's clock.
@@ -52,8 +52,8 @@ def list_availability(
             list position is malformed.
     """
     event = _get_visible(db, event_id, actor)
-    types = {each["ticketTypeId"]: each for each in _list_visible_types(event)}
-    if request.type_id not in (None, *types):
+    types = {each["ticketTypeId"]: each for each in _list_shown_types(event, request, actor)}
+    if not types and request.type_id is not None:
         raise TicketTypeNotFound
     if request.schedule_id not in (None, *(each["scheduleId"] for each in event["schedule"])):
         raise ScheduleEntryNotFound
@@ -61,7 +61,7 @@ def list_availability(
         (schedule_id, type_id)
         for schedule_id in sorted(ticket_types.find_bookable(event, now))
         for type_id in sorted(types)
-        if request.schedule_id in (None, schedule_id) and request.type_id in (None, type_id)
+        if request.schedule_id in (None, schedule_id)
     ]
     rows, envelope, next_position = _cut_page(pairs, request.page)
     views = _present_pairs(event, types, rows, now)
@@ -76,9 +76,17 @@ def _get_visible(db: Db, event_id: int, actor: Actor) -> Event:
     raise EventNotFound
 
 
-def _list_visible_types(event: Event) -> list[TicketType]:
-    """Return the ticket types that the answer shows."""
-    return event["ticketTypes"]
+def _list_shown_types(event: Event, request: AvailabilityRequest, actor: Actor) -> list[TicketType]:
+    """Return the ticket types that the answer shows. A hidden one is shown to who names its id."""
+    may_manage = actor.may_manage_events_of(event["organizerId"])
+    if request.type_id is None:
+        return ticket_types.list_visible_types(event["ticketTypes"], may_manage=may_manage)
+    return [
+        each
+        for each in event["ticketTypes"]
+        if each["ticketTypeId"] == request.type_id
+        and (may_manage or ticket_types.may_be_named(each))
+    ]
 
 
 def _cut_page(

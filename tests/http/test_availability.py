@@ -162,6 +162,24 @@ def test_a_bad_query_is_refused(db, ann, query):
     assert list(body["errors"]) == [query.partition("=")[0]]
 
 
+def test_hidden_types_are_shown_to_who_names_them_and_secret_ones_to_the_organizer(
+    db, ann, host, root
+):
+    event_id = make_dated(db, 5, 4, 3, dates=1, organizer_id=host.id)
+    shown = {"ticketTypes.1.visibility": "hidden", "ticketTypes.2.visibility": "secret"}
+    db.events.update_one({}, {"$set": shown})
+    assert read_figures(ann, event_id) == {(1, 1): 5}
+    assert read_figures(ann, event_id, "&ticketTypeId=2") == {(1, 2): 4}
+    path = f"/events/{event_id}/availability?ticketTypeId="
+    secret, unknown = (refused(ann.get(path + id_), 404, "ticket_type_not_found") for id_ in "39")
+    assert secret == unknown
+    for caller in (host, root):
+        assert read_figures(caller, event_id) == {(1, 1): 5, (1, 2): 4, (1, 3): 3}
+        assert read_figures(caller, event_id, "&ticketTypeId=3") == {(1, 3): 3}
+    db.events.update_one({}, {"$set": {"ticketTypes.0.visibility": "secret"}})
+    assert read_figures(ann, event_id) == {}
+
+
 def test_a_draft_is_for_its_organizer_alone(db, ann, host, root):
     event_id = make_dated(db, 5, status="draft", organizer_id=host.id)
     refused(ann.get(f"/events/{event_id}/availability"), 404, "event_not_found")
