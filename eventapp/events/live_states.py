@@ -18,7 +18,7 @@ _MESSAGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
 
 @dataclass(frozen=True)
 class LiveState:
-    """An event at one revision.
+    """An event at one revision and one time.
 
     Attributes:
         edit_count: raised by edits.
@@ -26,6 +26,9 @@ class LiveState:
         organizer_id: the user who manages it; None for sample events.
         availability: the data of a stream message of type `availability`, which says how many
             tickets are left.
+        changed_at: when the availability has changed last although nothing was written, because a
+            sale has begun or ended; None if the event was written since.
+        changes_at: when it will change next although nothing is written; None for never.
         change: the data of a stream message of type `event`, which says that the event was edited,
             cancelled or completed.
     """
@@ -36,6 +39,8 @@ class LiveState:
     organizer_id: ObjectId | None
     is_draft: bool
     availability: JsonObject
+    changed_at: datetime | None
+    changes_at: datetime | None
     change: JsonObject
 
     def is_visible_to(self, actor: Actor) -> bool:
@@ -52,6 +57,7 @@ def find_live_states(db: Db, event_ids: Iterable[int], now: datetime) -> dict[in
 def _make_live_state(event: Event, now: datetime) -> LiveState:
     public = ticket_types.count_public(event, now)
     types = ticket_types.present_ticket_types(event, public, with_counts=False, now=now)
+    changed_at = ticket_types.find_last_edge(event, now)
     is_ended = event["status"] in (rules.CANCELLED, rules.COMPLETED)
     return LiveState(
         event_id=event["eventId"],
@@ -64,6 +70,8 @@ def _make_live_state(event: Event, now: datetime) -> LiveState:
             "ticketTypes": types,
             "soldOut": ticket_types.is_sold_out(event, public),
         },
+        changed_at=changed_at if changed_at and changed_at > event["changedAt"] else None,
+        changes_at=ticket_types.find_next_edge(event, now),
         change={
             "change": event["status"] if is_ended else "edited",
             **{name: event.get(name) for name in _MESSAGE_FIELDS},

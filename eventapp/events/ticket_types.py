@@ -272,17 +272,33 @@ def determine_sale_state(
 def find_next_edge(event: Event | SaleState, now: datetime) -> datetime | None:
     """Return when the ticket types will next be presented otherwise although nothing is written.
 
+    None stands for never.
+    """
+    return min((edge for edge in _list_edges(event) if edge > now), default=None)
+
+
+def find_last_edge(event: Event, now: datetime) -> datetime | None:
+    """Return when the ticket types were last presented otherwise although nothing was written.
+
+    None stands for never.
+    """
+    return max((edge for edge in _list_edges(event) if edge <= now), default=None)
+
+
+def _list_edges(event: Event | SaleState) -> list[datetime]:
+    """Return when ticket types are presented otherwise although nothing is written, in no order.
+
     That is when a sale begins or ends, and when an entry is over for which a quota may leave more
-    tickets than for the others. None stands for never.
+    tickets than for the others.
     """
     if event["status"] != "published":
-        return None
+        return []
     edges = [get_end(event)]
     if event.get("quotas"):
         edges += [entry["overAt"] for entry in event["schedule"]]
     for each in event["ticketTypes"]:
         edges += [each.get("salesFrom", EARLIEST), each.get("salesUntil", LATEST)]
-    return min((edge for edge in edges if now < edge < LATEST), default=None)
+    return [edge for edge in edges if EARLIEST < edge < LATEST]
 
 
 def get_end(event: Event | SaleState | IndexedEvent) -> datetime:

@@ -6,7 +6,8 @@ message* (a server-sent event). What users write are chat entries.
 Each process reads the events that it streams from the database, a few times a second for all of
 its clients together (see `core.streams.hub`). So it makes no difference which process changed an
 event. A stream sends only the latest availability and the latest edit, but every chat entry, in
-the order of their numbers.
+the order of their numbers. The availability also changes when a sale begins or ends, though nothing
+is written then. It is sent again at that time, with the same stream position.
 
 Numbers. Each chat entry has a number, stored as `seq`. A writer takes the next number of a chat
 from a counter, and then inserts its entry. An entry may therefore become visible after one with a
@@ -26,7 +27,7 @@ and the last edit.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -63,6 +64,9 @@ class EventSnapshot:
         event: the event as it was read last.
         availability_revision: the first revision at which this process read the current
             availability. Streams with a lower revision have not sent it yet.
+        availability_changed_at: when the current availability came about although nothing was
+            written; None if a write has brought it about. Streams that have not sent the
+            availability of this time have not sent it yet.
         seq: the number of the last chat entry that was read.
         buffered: the last chat entries up to `seq`, within MAX_BUFFERED and MAX_BUFFERED_BYTES.
         is_deleted: whether the event was deleted.
@@ -70,6 +74,7 @@ class EventSnapshot:
 
     event: LiveState
     availability_revision: int
+    availability_changed_at: datetime | None
     seq: int
     buffered: tuple[EncodedChatEntry, ...] = ()
     is_deleted: bool = False
@@ -82,16 +87,22 @@ class EventTopic(Topic):
         """Begin with the event as it is, and after the chat entry with number `seq`."""
         super().__init__(TOPIC_KIND, event.event_id)
         self.event_id = event.event_id
-        self.snapshot = EventSnapshot(event, event.revision, seq)
+        self.snapshot = EventSnapshot(event, event.revision, event.changed_at, seq)
         self._gap_seq = 0  # the missing number that was recorded last
         self._gap_since = 0.0  # when it was first recorded, in seconds of time.monotonic()
 
     def set_event(self, event: LiveState) -> None:
         """Publish the event as it was just read."""
         previous = self.snapshot
-        has_same_availability = event.availability == previous.event.availability
-        revision = previous.availability_revision if has_same_availability else event.revision
-        self.snapshot = replace(previous, event=event, availability_revision=revision)
+        if event.availability == previous.event.availability:
+            self.snapshot = replace(previous, event=event)
+        else:
+            self.snapshot = replace(
+                previous,
+                event=event,
+                availability_revision=event.revision,
+                availability_changed_at=event.changed_at,
+            )
         self.publish()
 
     def add_entries(self, entries: Sequence[StoredChatEntry]) -> None:
@@ -134,11 +145,12 @@ class EventPoller:
 
     def _refresh_events(self, topics: Sequence[EventTopic]) -> None:
         revisions = events.find_revisions(self._db, [topic.event_id for topic in topics])
-        changed = [t for t in topics if revisions.get(t.event_id) != t.snapshot.event.revision]
+        now = self._clock.now()
+        changed = [topic for topic in topics if _has_changed(topic.snapshot.event, revisions, now)]
         if not changed:
             return
         event_ids = [topic.event_id for topic in changed]
-        found = live_states.find_live_states(self._db, event_ids, self._clock.now())
+        found = live_states.find_live_states(self._db, event_ids, now)
         for topic in changed:
             event = found.get(topic.event_id)
             if event is None:
@@ -159,6 +171,12 @@ class EventPoller:
             self._hub.wake(TOPIC_KIND, topic.key)
 
 
+def _has_changed(event: LiveState, revisions: Mapping[int, int], now: datetime) -> bool:
+    """Return whether an event was written, or its availability has changed, since it was read."""
+    is_over = event.changes_at is not None and event.changes_at <= now
+    return is_over or revisions.get(event.event_id) != event.revision
+
+
 class EventListener:
     """One stream of an event: see `core.streams.hub.Listener`."""
 
@@ -177,6 +195,9 @@ class EventListener:
         self._position = position or StreamPosition(
             snapshot.event.edit_count, rules.NOTHING_SENT, snapshot.seq
         )
+        # When the availability that was sent last came about; None if a write has brought it about.
+        # It is no part of a stream position, so a client that reconnects gets it again.
+        self._changed_at: datetime | None = None
         # A listener that has not caught up reads from the database what the topic did not buffer.
         self._caught_up = self._deletion_sent = False
 
@@ -216,7 +237,10 @@ class EventListener:
             # An id cannot be negative. A client that reconnects with 0 still gets the availability.
             resumable = replace(self._position, revision=max(0, self._position.revision))
             encoded.append(encode_stream_message(str(resumable), "event", json.dumps(event.change)))
-        if snapshot.availability_revision > self._position.revision:
+        changed_at = snapshot.availability_changed_at
+        is_due = changed_at is not None and changed_at != self._changed_at
+        if is_due or snapshot.availability_revision > self._position.revision:
+            self._changed_at = changed_at
             self._position = replace(self._position, revision=event.revision)
             data = json.dumps(event.availability)
             encoded.append(encode_stream_message(str(self._position), "availability", data))

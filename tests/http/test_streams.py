@@ -1,9 +1,12 @@
 """The stream of an event: its content, who may read it, and how it continues after a break."""
 
+from datetime import timedelta
+
 import pytest
 from bson import ObjectId
 
 from eventapp.core.clock import utc_now
+from eventapp.core.database import ServerClock
 from eventapp.core.streams import hub as hub_module
 from eventapp.core.streams.hub import HUB
 from eventapp.messages import event_stream, rules, store
@@ -121,6 +124,58 @@ def test_an_edit_between_two_streams_is_sent(client, event, organizer):
     client.post(make_path(event) + "/cancel", headers=organizer["headers"])
     with open_stream(client, event, last) as stream:
         assert stream.next().data["change"] == "cancelled"
+
+
+@pytest.fixture
+def sale(db, event):
+    """A sale that begins in an hour, and ends an hour later."""
+    begin = utc_now() + timedelta(hours=1)
+    window = {"salesFrom": begin, "salesUntil": begin + timedelta(hours=1)}
+    fields = {f"ticketTypes.0.{name}": moment for name, moment in window.items()}
+    db.events.update_one({"eventId": event["eventId"]}, {"$set": fields, "$inc": {"rev": 1}})
+
+
+@pytest.fixture
+def set_hours_ahead(monkeypatch):
+    """Return a function that sets the clock of the database ahead of the real time."""
+
+    def set_hours(hours):
+        ahead = timedelta(hours=hours)
+        monkeypatch.setattr(ServerClock, "correct", lambda _self, moment: moment + ahead)
+
+    set_hours(0)
+    return set_hours
+
+
+def get_state(sent):
+    assert sent.event == "availability"
+    return sent.data["ticketTypes"][0]["saleState"]
+
+
+def test_the_begin_and_the_end_of_a_sale_are_sent_though_nothing_is_written(
+    client, db, event, sale, set_hours_ahead
+):
+    with open_stream(client, event) as stream:
+        assert get_state(stream.next()) == "scheduled"
+        set_hours_ahead(1.5)
+        assert get_state(stream.next()) == "on_sale"
+        sell(db, event, 1)
+        assert stream.next().data["ticketTypes"][0]["availableTickets"] == 99
+        set_hours_ahead(3)
+        assert get_state(stream.next()) == "ended"
+        write_message(db, event)  # Nothing is sent twice.
+        assert stream.next().event == "message"
+
+
+def test_the_begin_of_a_sale_between_two_streams_is_sent(client, db, event, sale, set_hours_ahead):
+    with open_stream(client, event) as stream:
+        assert get_state(stream.next()) == "scheduled"
+        last = stream.last_event_id
+    set_hours_ahead(1.5)
+    with open_stream(client, event, last) as stream:
+        assert get_state(stream.next()) == "on_sale"
+        write_message(db, event)
+        assert stream.next().event == "message"
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_the_keys_to_clear_are_bounded_over_all_events():
 class LiveEvent:
     """The part of a live state that a topic reads when it is opened."""
 
-    event_id, revision, availability = 1, 1, ()
+    event_id, revision, availability, changed_at = 1, 1, (), None
 
 
 def test_a_stream_buffers_a_bounded_number_of_bytes():

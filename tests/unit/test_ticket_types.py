@@ -34,6 +34,7 @@ def edges(event, now=NOW):
     while (edge := ticket_types.find_next_edge(event, now)) is not None:
         found.append(edge)
         now = edge
+        assert ticket_types.find_last_edge(event, now) == edge
     return found
 
 
