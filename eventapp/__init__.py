@@ -204,7 +204,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     version = database.check_schema_version(db)
     database.ensure_indexes(db, INDEXES, waitlist_store.RETIRED_INDEXES)
     if version < database.SCHEMA_VERSION:
-        # Cells are counted last, because they count bookings by the entries of the schedule.
+        # Cells and queues are counted last: they count by the entries of the schedule.
         is_migrated = migrate_events(db, default_zone, utc_now())
         is_migrated = migrate_bookings(db, utc_now()) and is_migrated
         is_migrated = migrate_waitlist(db, utc_now()) and is_migrated

@@ -22,11 +22,11 @@ from tests.architecture import PACKAGE, ROOT
 # ALL: every field is read. INSERT and DELETE: whole documents are written or removed.
 ALL, INSERT, DELETE = "*", "<insert>", "<delete>"
 # Fields whose names below them are ids or kinds: `inFlight.<bookingId>` is `inFlight.*` here.
-MAPS = frozenset({"cells", "inFlight", "promoCodes", "tell", "checkIns", "slots"})
+MAPS = frozenset({"cells", "queues", "inFlight", "promoCodes", "tell", "checkIns", "slots"})
 TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
 Table = Mapping[str, Mapping[str, Iterable[str]]]
 
-STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting", "waitSequence")
+STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 # The copy that a booking has of its schedule entry.
 BOOKED_ENTRY = ("scheduleId", "date", "location", "timezone", "startsAt", "endsAt", "copiedMoves")
 # {collection: {store: what it writes}}; `name.*` is any element of an array or value of a map.
@@ -69,7 +69,7 @@ WRITES: Table = {
         "events.store": (
             *(INSERT, "title", "description", "category", "image", "photo", "organizer"),
             *("schedule", "nextScheduleId", "ticketTypes", "nextTypeId", "tags", "status"),
-            *("quotas", "nextQuotaId"),
+            *("quotas", "nextQuotaId", "waitSequence", "queues"),
             *("closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "overAt", "listed", "public"),
             "minPrice",
@@ -88,11 +88,13 @@ WRITES: Table = {
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
             *("available", "cells.*", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
-            *("quotas.*.availableTickets", "promoCodes.*", "rev", "changedAt"),
+            *("quotas.*.availableTickets", "quotas.*.waiting", "queues.*", "waitSequence"),
+            *("promoCodes.*", "rev", "changedAt"),
         ),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store_repairs": (
             *("ticketTypes", "available", "cells", "cellsCounted", "quotas", "promoCodes.*"),
+            *("queues", "waitSequence"),
             *("closedUntil", "closedBy", "rev", "changedAt"),
         ),
         "promotions.store": ("promoCodes.*", "nextCodeId", "rev", "terms"),
@@ -177,18 +179,21 @@ READS: Table = {
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
-            *("terms", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
+            *("terms", "cellsCounted", "quotas", "queues", "waitSequence"),
+            *("promoCodes", "closedUntil"),
         ),
         "inventory.store_waitlists": ("eventId",),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
-            *("terms", "cells", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
+            *("terms", "cells", "cellsCounted", "quotas", "queues", "waitSequence"),
+            *("promoCodes", "closedUntil"),
         ),
         "inventory.store_promo_codes": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
-            *("terms", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
+            *("terms", "cellsCounted", "quotas", "queues", "waitSequence"),
+            *("promoCodes", "closedUntil"),
         ),
         "promotions.store": (
             *("eventId", "rev", "closedUntil", "ticketTypes", "promoCodes", "nextCodeId"),

@@ -26,7 +26,14 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.stock_audit import ExpectedStock, read_expected_stock
 from eventapp.core.clock import start_clock
-from eventapp.events.service import count_taken, recount_quota
+from eventapp.events.service import (
+    build_queues,
+    count_taken,
+    count_waiting,
+    list_queues,
+    recount_queues,
+    recount_quota,
+)
 from eventapp.events.stock_types import Cells
 from eventapp.events.types import AuditedState, TicketType
 from eventapp.inventory.repairs import ClosedEvent
@@ -138,13 +145,18 @@ def _run_while_closed(
 
 
 def _find_faults(event: AuditedState, expected: ExpectedStock, now: datetime) -> Iterator[str]:
+    waiting_by_type, waiting_by_quota = count_waiting(expected.place_queues())
     for ticket_type in event["ticketTypes"]:
-        yield from _find_type_faults(ticket_type, expected.counters[ticket_type["ticketTypeId"]])
+        type_id = ticket_type["ticketTypeId"]
+        counters = {**expected.counters[type_id], "waiting": waiting_by_type.get(type_id, 0)}
+        yield from _find_type_faults(ticket_type, counters)
     if event["available"] != sum(each["availableTickets"] for each in event["ticketTypes"]):
         yield f"available is {event['available']}, not the sum of its types"
     if event.get("cellsCounted"):
         yield from _find_cell_faults(event.get("cells", {}), expected)
-        yield from _find_quota_faults(event, expected.build_cells())
+        yield from _find_quota_faults(event, expected.build_cells(), waiting_by_quota)
+    if "waitSequence" in event:
+        yield from _find_queue_faults(event, expected)
     yield from _find_promo_faults(event, expected.promo_uses)
     for key in expected.find_stuck_keys(before=now - STUCK_AFTER):
         yield f"{key} is stuck: neither recorded nor given back"
@@ -191,7 +203,9 @@ def _find_cell_faults(cells: Cells, expected: ExpectedStock) -> Iterator[str]:
                 yield f"{name}: {counter} is {value}, should be {should_be}"
 
 
-def _find_quota_faults(event: AuditedState, cells: Cells) -> Iterator[str]:
+def _find_quota_faults(
+    event: AuditedState, cells: Cells, waiting: Mapping[int, int]
+) -> Iterator[str]:
     for quota in get_quotas(event):
         name, should_be = quota["name"], quota["capacity"] - count_taken(quota, cells)
         if quota["availableTickets"] != should_be:
@@ -199,6 +213,19 @@ def _find_quota_faults(event: AuditedState, cells: Cells) -> Iterator[str]:
             yield f"quota {name}: availableTickets is {value}, should be {should_be}"
         if quota["availableTickets"] < 0:
             yield f"quota {name}: availableTickets is negative: {quota['availableTickets']}"
+        if quota["waiting"] != (places := waiting.get(quota["quotaId"], 0)):
+            yield f"quota {name}: waiting is {quota['waiting']}, should be {places}"
+
+
+def _find_queue_faults(event: AuditedState, expected: ExpectedStock) -> Iterator[str]:
+    placed = {(q.schedule_id, q.type_id): q.waiting for q in expected.place_queues()}
+    stored = list_queues(event.get("queues", {}))
+    counted = {(queue.schedule_id, queue.type_id): queue.waiting for queue in stored}
+    for schedule_id, type_id in sorted(placed.keys() | counted.keys()):
+        value, should_be = (each.get((schedule_id, type_id), 0) for each in (counted, placed))
+        if value != should_be:
+            name = f"queue of entry {schedule_id} and type {type_id}"
+            yield f"{name}: waiting is {value}, should be {should_be}"
 
 
 # Repairing.
@@ -223,8 +250,9 @@ def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
         ]
         cells = expected.build_cells()
         quotas = [recount_quota(each, cells) for each in get_quotas(closed.event)]
+        waiting = recount_queues(build_queues(expected.place_queues()), repaired, quotas)
         uses = {key: expected.promo_uses[key] for key in closed.event.get("promoCodes", {})}
-        is_written = context.inventory.repairs.replace(closed, repaired, cells, quotas, uses)
+        is_written = context.inventory.repairs.replace(closed, waiting, cells, uses)
         return True if is_written else None
 
     is_repaired = _run_while_closed(context, event_id, now, try_to_repair)
@@ -238,7 +266,6 @@ def _repair_type(ticket_type: TicketType, expected: Mapping[str, int]) -> Ticket
         **ticket_type,
         "soldTickets": sold,
         "heldTickets": held,
-        "waiting": expected.get("waiting", 0),
         "capacity": capacity,
         "availableTickets": capacity - sold - held,
     }

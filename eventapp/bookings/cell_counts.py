@@ -1,9 +1,11 @@
-"""Count the cells of events that were stored before there were cells.
+"""Count the cells and the queues of events that were stored before there were any.
 
-The cells follow from the bookings and from what is in flight (`bookings.stock_audit`). The events
+The cells follow from the bookings and from what is in flight, and the queues in the same way from
+the waitlist entries (`bookings.stock_audit`). The events
 are read in the order of their ids, in batches. Each is written only if it has its revision still,
 so it may be sold meanwhile, and several processes may count at once: whoever comes second finds the
-revision changed. A sale of an event that is not counted yet changes no cells.
+revision changed. A sale of an event that is not counted yet changes no cells, and nobody joins its
+waitlist.
 
 Events that are counted already are compared, too, because the migration of bookings that failed may
 have been repeated since.
@@ -16,7 +18,12 @@ from typing import cast
 from eventapp.bookings.stock_audit import read_expected_stock
 from eventapp.core.database import Db
 from eventapp.due_work.service import DueRun
-from eventapp.events.service import recount_quota
+from eventapp.events.service import (
+    build_queues,
+    list_queues,
+    recount_queues,
+    recount_quota,
+)
 from eventapp.events.stock_types import Cells
 from eventapp.events.types import AuditedState
 from eventapp.inventory.repairs import StockRepairs
@@ -28,10 +35,10 @@ MAX_PASSES = 20
 
 
 def count_cells(db: Db, now: datetime) -> bool:
-    """Count the cells of all events, and return whether all are right.
+    """Count the cells and queues of all events, and return whether all are right.
 
-    The bookings must have been migrated before. An event that cannot be counted is recorded as
-    failed work, and delays no other.
+    The bookings and waitlist entries must have been migrated before. An event that cannot be
+    counted is recorded as failed work, and delays no other.
     """
     run, repairs = DueRun(db, "cell count", now), StockRepairs(db)
     for _pass in range(MAX_PASSES):
@@ -42,7 +49,7 @@ def count_cells(db: Db, now: datetime) -> bool:
 
 
 def _try_each_event(db: Db, repairs: StockRepairs, run: DueRun) -> int:
-    """Try once to count each event that has not failed; return how many had wrong cells."""
+    """Try once to count each event that has not failed; return how many were wrong."""
     found, last_id = 0, 0
     while batch := repairs.find_events_after(last_id, BATCH_SIZE):
         last_id = batch[-1]["eventId"]
@@ -62,17 +69,24 @@ def _try_each_event(db: Db, repairs: StockRepairs, run: DueRun) -> int:
 
 
 def _count(db: Db, repairs: StockRepairs, events: Sequence[AuditedState]) -> int:
-    """Write the cells of those events where they are wrong; return how many these are.
+    """Write the cells and queues of those events where they are wrong; return how many these are.
 
     An event that another process has changed since it was read stays as it is.
     """
     expected = read_expected_stock(db, events)
     wrong = []
     for event in events:
-        cells = expected[event["eventId"]].build_cells()
-        if not event.get("cellsCounted") or drop_empty(event.get("cells", {})) != cells:
+        stock = expected[event["eventId"]]
+        cells, queues = stock.build_cells(), stock.place_queues()
+        is_counted = event.get("cellsCounted") and "waitSequence" in event
+        if (
+            not is_counted
+            or drop_empty(event.get("cells", {})) != cells
+            or sorted(list_queues(event.get("queues", {}))) != queues
+        ):
             quotas = [recount_quota(quota, cells) for quota in get_quotas(event)]
-            wrong.append((event, cells, quotas))
+            counted = recount_queues(build_queues(queues), event["ticketTypes"], quotas)
+            wrong.append((event, cells, counted))
     if wrong:
         repairs.write_counts(wrong)
     return len(wrong)

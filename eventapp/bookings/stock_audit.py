@@ -11,7 +11,8 @@ that a counter should have is the sum of what each booking and waitlist entry co
 * A booking that has ended contributes nothing but its pending move, in the same way.
 * An active booking with a promo code contributes 1 to the uses of the code. A pending move that
   gives the use back contributes 1 while it has no in-flight entry.
-* An active waitlist entry contributes 1 to `waiting`; not if it is claimed for an offer, the take
+* An active waitlist entry contributes 1 to its queue, and so to `waiting` of the stock that the
+  event says counts the queue; not if it is claimed for an offer, the take
   of the offer is in flight, and that take has lowered `waiting` for it.
 * An ended waitlist entry contributes 1 while its leave is pending and has no in-flight entry.
 * A take or a join in flight whose booking or waitlist entry is not stored contributes what the
@@ -46,6 +47,7 @@ from bson import ObjectId
 from eventapp.bookings import rules, store_audits
 from eventapp.bookings.types import CodeSum, PendingMove, StoredBooking, TicketSum
 from eventapp.core.database import Db
+from eventapp.events.service import PlacedQueue, find_queue
 from eventapp.events.stock_types import Cell, Cells, InFlightEntry
 from eventapp.events.types import InFlightState
 from eventapp.inventory.service import CELL_COUNTERS, make_leave_key, parse_document_id
@@ -60,6 +62,7 @@ class ExpectedStock:
 
     Attributes:
         counters: the value of each counter by ticketTypeId.
+        queues: the places of each queue by (scheduleId, ticketTypeId).
         cells: the value of each counter of the cells by (scheduleId, ticketTypeId).
         promo_uses: the uses of each promo code, by folded code.
     """
@@ -72,7 +75,9 @@ class ExpectedStock:
         self.cells: defaultdict[tuple[int, int], defaultdict[str, int]] = defaultdict(
             lambda: defaultdict(int)
         )
+        self.queues: Counter[tuple[int, int]] = Counter()
         self.promo_uses: Counter[str] = Counter()
+        self._event = event
         self._entries = event["inFlight"]
         self._pending_keys: set[str] = set()
         self._unrecorded_keys: set[str] = set()
@@ -117,7 +122,7 @@ class ExpectedStock:
         else:
             counts = not self._has_left_queue(row["offerId"], row["type"])
         if counts:
-            self.counters[row["type"]]["waiting"] += row["entries"]
+            self.queues[row["schedule"], row["type"]] += row["entries"]
 
     def add_join(self, key: str, stored: WaitlistEntry | None) -> None:
         """Add the contribution of a join in flight, or of its waitlist entry if that is stored."""
@@ -127,7 +132,7 @@ class ExpectedStock:
                 self.add_waiting(row)
         elif entry["kind"] == "enter":
             self._unrecorded_keys.add(key)
-            self.counters[entry["type"]]["waiting"] += 1
+            self.queues[entry.get("scheduleId", 0), entry["type"]] += 1
 
     def build_cells(self) -> Cells:
         """Return the cells as the event stores them, without empty ones."""
@@ -137,6 +142,21 @@ class ExpectedStock:
             if cell:
                 cells.setdefault(str(schedule_id), {})[str(type_id)] = cell
         return cells
+
+    def place_queues(self) -> list[PlacedQueue]:
+        """Return the queues in which somebody waits, each counted where the event counts it.
+
+        A queue that the event does not have is counted in its ticket type. Those of ticket types
+        that the event does not have are left out.
+        """
+        types = {each["ticketTypeId"] for each in self._event["ticketTypes"]}
+        placed = []
+        for (schedule_id, type_id), waiting in sorted(self.queues.items()):
+            if waiting > 0 and type_id in types:
+                stored = find_queue(self._event.get("queues", {}), schedule_id, type_id)
+                quota_id = stored.quota_id if stored else None
+                placed.append(PlacedQueue(schedule_id, type_id, waiting, quota_id))
+        return placed
 
     def find_stuck_keys(self, *, before: datetime) -> Iterator[str]:
         """Yield the keys of in-flight entries from before this time that are still unresolved."""
@@ -186,6 +206,7 @@ def _sum_entry(entry: WaitlistEntry) -> list[WaitingSum]:
     row: WaitingSum = {
         "event": entry["eventId"],
         "type": entry["ticketTypeId"],
+        "schedule": entry.get("scheduleId", 0),
         "leavingId": None if entry["active"] else entry["_id"],
         "offerId": entry["offering"]["bookingId"] if "offering" in entry else None,
         "entries": 1,

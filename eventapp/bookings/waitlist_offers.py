@@ -1,10 +1,10 @@
 """Offer tickets that are available again to waiting users, in order.
 
 An offer is a held booking that is made from a waitlist entry. Several processes may make offers at
-the same time. A process claims the first entry of a queue, determines how many tickets the user may
-have, takes them, stores the offer, and subtracts it from the entry, which drops the claim. If the
-process dies on the way, `bookings.recovery` subtracts the offer if it is stored, and undoes the
-other steps if it is not. `bookings.offer_answers` is what users do with an offer.
+the same time. A process claims the first entry that can be served, determines how many tickets the
+user may have, takes them, stores the offer, and subtracts it from the entry, which drops the claim.
+If the process dies on the way, `bookings.recovery` subtracts the offer if it is stored, and undoes
+the other steps if it is not. `bookings.offer_answers` is what users do with an offer.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,8 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, process_due, process_now
-from eventapp.events import current_schedules
 from eventapp.events.types import SaleState, ScheduleEntry, TicketType
-from eventapp.inventory.service import EventNotFound
+from eventapp.inventory.service import EventNotFound, OfferableQueue
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.listing import find_awaited_entry
 from eventapp.waitlist.types import CloseReason, WaitlistEntry
@@ -49,27 +48,29 @@ def offer_tickets(
 ) -> int:
     """Offer the available tickets of an event to its waitlist; return how many offers were made.
 
-    Offers of a ticket type end when no ticket is available, nobody waits, or no offer can be made
-    to the first entry now.
+    Of all who can be served, who joined first is next. If no offer can be made to an entry now, the
+    stocks that it needs are left alone until the next run.
 
     Args:
         limit: the most waitlist entries to handle; the next run of the worker handles more.
     """
-    offers, clock = 0, start_clock(now)
+    offers, clock, blocked = 0, start_clock(now), set[str]()
     try:
-        event = context.inventory.get_sale_state(event_id, fresh=True)
-    except EventNotFound:
-        return 0
-    for type_id in [each["ticketTypeId"] for each in event["ticketTypes"]]:
-        state: SaleState | None = event
-        while limit and state:
+        state = context.inventory.get_sale_state(event_id, fresh=True)
+        for _ in range(limit):
             moment = clock()
-            ticket_type = _find_offerable(context, state, type_id, moment)
-            if not ticket_type:
+            queues = context.inventory.find_offerable_queues(state, moment)
+            found = _find_first(context, state, [q for q in queues if not blocked & q.stocks])
+            if not found:
                 break
-            state, is_offered = _offer_to_first(context, event_id, ticket_type, moment)
+            after, is_offered = _offer_to(context, *found, moment)
             offers += is_offered
-            limit -= 1
+            if not after:
+                blocked |= found[1].stocks
+            state = after or context.inventory.get_sale_state(event_id, fresh=True)
+        context.inventory.move_queues(state, clock())
+    except EventNotFound:
+        pass
     return offers
 
 
@@ -86,31 +87,45 @@ def offer_in_request(context: BookingContext, event_id: int, now: datetime) -> N
     )
 
 
-def _find_offerable(
-    context: BookingContext, event: SaleState, type_id: int, now: datetime
-) -> TicketType | None:
-    """Return a ticket type if it has tickets, somebody waits for it, and it is on sale."""
-    for each in event["ticketTypes"]:
-        if each["ticketTypeId"] == type_id and each["waiting"] and each["availableTickets"]:
-            return each if context.inventory.is_in_window(each, now) else None
-    return None
+def _find_first(
+    context: BookingContext, event: SaleState, queues: Sequence[OfferableQueue]
+) -> tuple[WaitlistEntry, OfferableQueue] | None:
+    """Return the first entry of all these queues for which enough tickets are available.
+
+    The others keep their places. An offer has at least `minPerBooking` tickets. An entry that wants
+    fewer needs all it wants.
+    """
+    by_pair = {(queue.schedule_id, queue.type_id): queue for queue in queues}
+    limits = {
+        pair: queue.available if 0 < queue.available < _get_least(event, queue) else None
+        for pair, queue in by_pair.items()
+    }
+    first = waitlist.find_first_entry(context.db, event["eventId"], limits)
+    return (first, by_pair[first["scheduleId"], first["ticketTypeId"]]) if first else None
 
 
-def _offer_to_first(
-    context: BookingContext, event_id: int, ticket_type: TicketType, now: datetime
+def _find_type(event: SaleState, type_id: int) -> TicketType:
+    return next(each for each in event["ticketTypes"] if each["ticketTypeId"] == type_id)
+
+
+def _get_least(event: SaleState, queue: OfferableQueue) -> int:
+    return _find_type(event, queue.type_id).get("minPerBooking", 1)
+
+
+def _offer_to(
+    context: BookingContext, entry: WaitlistEntry, queue: OfferableQueue, now: datetime
 ) -> tuple[SaleState | None, bool]:
-    """Make an offer from the first waitlist entry of a ticket type that can get enough tickets.
+    """Make an offer from a waitlist entry, the first of its queue that can get enough tickets.
 
     The entry is closed instead if its user has as many tickets as the limits allow, or if the
     schedule entry that it waits for is over.
 
     Returns:
         The event after the offer or the closing, and whether an offer was made. The event is None
-        if nobody waits or no offer can be made now.
+        if no offer can be made from the entry now.
     """
-    type_id, booking_id = ticket_type["ticketTypeId"], ObjectId()
-    first = _find_first_entry(context, event_id, ticket_type)
-    claimed = first and waitlist.claim_for_offer(context.db, first, booking_id, now)
+    booking_id, event_id = ObjectId(), entry["eventId"]
+    claimed = waitlist.claim_for_offer(context.db, entry, booking_id, now)
     if not claimed:
         return None, False
     failpoint("offer-claim")
@@ -120,7 +135,9 @@ def _offer_to_first(
         return context.inventory.get_sale_state(event_id, fresh=True), False
     state = context.inventory.get_sale_state(event_id, fresh=True)
     schedule_entry = _find_entry_to_offer(state, claimed, now)
-    quantity = _choose_quantity(context, claimed, ticket_type) if schedule_entry else 0
+    ticket_type = _find_type(state, queue.type_id)
+    available = queue.available
+    quantity = _choose_quantity(context, claimed, ticket_type, available) if schedule_entry else 0
     if not schedule_entry or not quantity:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         if quantity is None:  # The worker tries again.
@@ -131,8 +148,8 @@ def _offer_to_first(
     event = context.inventory.take_for_offer(
         state,
         str(booking_id),
-        schedule_entry["scheduleId"],
-        type_id,
+        queue.schedule_id,
+        queue.type_id,
         quantity,
         ends_entry=claimed["quantity"] <= quantity,
         now=now,
@@ -140,41 +157,22 @@ def _offer_to_first(
     if event is None:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None, False
-    taken = {type_id: quantity}
+    taken = {queue.type_id: quantity}
     offer = _build_offer(context, claimed, booking_id, state, schedule_entry, taken, now)
     is_recorded = _record_offer(context, claimed, offer, now)
     return event if is_recorded else None, is_recorded
 
 
-def _find_first_entry(
-    context: BookingContext, event_id: int, ticket_type: TicketType
-) -> WaitlistEntry | None:
-    """Return the first entry for which enough tickets are available; the others keep their places.
-
-    An offer has at least `minPerBooking` tickets. An entry that wants fewer needs all it wants.
-    """
-    available = ticket_type["availableTickets"]
-    has_enough_for_all = available >= ticket_type.get("minPerBooking", 1)
-    max_quantity = None if has_enough_for_all else available
-    type_id = ticket_type["ticketTypeId"]
-    return waitlist.find_first_entry(context.db, event_id, type_id, max_quantity)
-
-
 def _find_entry_to_offer(
     event: SaleState, entry: WaitlistEntry, now: datetime
 ) -> ScheduleEntry | None:
-    """Return the schedule entry that a waitlist entry waits for; None if it is over or gone.
-
-    For a waitlist entry that could not be migrated, it is the next schedule entry.
-    """
-    if "scheduleId" not in entry:
-        return current_schedules.choose_next_entry(event["schedule"], now)
+    """Return the schedule entry that a waitlist entry waits for; None if it is over or gone."""
     awaited = find_awaited_entry(entry, event["schedule"])
     return awaited if awaited and awaited["overAt"] > now else None
 
 
 def _choose_quantity(
-    context: BookingContext, entry: WaitlistEntry, ticket_type: TicketType
+    context: BookingContext, entry: WaitlistEntry, ticket_type: TicketType, available: int
 ) -> int | None:
     """Return how many tickets to offer to the user of a claimed waitlist entry.
 
@@ -182,7 +180,7 @@ def _choose_quantity(
         0 if the limits leave the user fewer than an offer must have; None if no offer can be made
         now.
     """
-    available, wanted = ticket_type["availableTickets"], entry["quantity"]
+    wanted = entry["quantity"]
     needed = min(ticket_type.get("minPerBooking", 1), wanted)
     max_per_user = ticket_type.get("maxPerUser")
     allowed = ticket_limit.count_tickets_left_for_offer(context, entry, max_per_user, needed)

@@ -16,7 +16,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db, Query
 from eventapp.core.errors import Conflict, ValidationFailed
-from eventapp.events import quotas, rules, schedules, store, ticket_types
+from eventapp.events import queues, quotas, rules, schedules, store, ticket_types
 from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
@@ -126,6 +126,7 @@ def _complete_patch(event: Event, patch: EventPatch, now: datetime, today: date)
         patch = {**patch, "quotas": _remove_dropped(event["quotas"], parts)}
     return {
         **patch,
+        **queues.recount_edited(event, patch),
         **rules.derive_fields(parts, today),
         **rules.make_schedule_change_fields(event, parts["schedule"], parts["status"], now),
     }
@@ -232,7 +233,8 @@ def make_replacement(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Edi
         after = ticket_types.merge_ticket_types(before, body["ticketTypes"], next_id)
         if faults := ticket_types.find_all_rule_faults(after):
             raise InvalidSalesRules(faults)
-        if dropped := ticket_types.find_dropped_in_use(before, after):
+        waited_ids = queues.find_waited_type_ids(event)
+        if dropped := ticket_types.find_dropped_in_use(before, after, waited_ids):
             raise TicketsTaken(f"Tickets of {dropped[0]['type']!r} are sold, held or waited for")
         _check_new_status(event, body.get("status", event["status"]))
         photo = event.get("photo")
@@ -385,7 +387,8 @@ def make_type_removal(type_id: int) -> Edit:
         types = [*event["ticketTypes"][:index], *event["ticketTypes"][index + 1 :]]
         if not types:
             raise LastTicketType
-        if ticket_types.find_dropped_in_use(event["ticketTypes"], types):
+        waited_ids = queues.find_waited_type_ids(event)
+        if ticket_types.find_dropped_in_use(event["ticketTypes"], types, waited_ids):
             raise TicketsTaken("Tickets of this type are sold, held or waited for")
         return {"ticketTypes": types}
 

@@ -133,7 +133,9 @@ def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) 
 def is_entry_in_use(event: Event, schedule_id: int) -> bool:
     """Return whether tickets of a schedule entry are sold or held, or somebody waits for them."""
     cells = event.get("cells", {}).get(str(schedule_id), {})
-    return any(count for counts in cells.values() for count in counts.values())
+    queues = event.get("queues", {}).get(str(schedule_id), {})
+    is_taken = any(count for counts in cells.values() for count in counts.values())
+    return is_taken or any(queue["waiting"] for queue in queues.values())
 
 
 def make_schedule_change_fields(

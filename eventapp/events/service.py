@@ -35,6 +35,16 @@ from eventapp.events.errors import (
     TooManyPairs,
 )
 from eventapp.events.popularity import Popularity
+from eventapp.events.queues import (
+    PlacedQueue,
+    build_queues,
+    choose_counting_quota,
+    count_waiting,
+    find_misplaced,
+    find_queue,
+    list_queues,
+)
+from eventapp.events.queues import recount as recount_queues
 from eventapp.events.quotas import count_taken, recount_quota
 from eventapp.events.quotas import find_matching as find_matching_quotas
 from eventapp.events.schedules import UTC_ZONE, build_schedule
@@ -53,11 +63,19 @@ __all__ = [
     "EventClosed",
     "EventNotFound",
     "EventOverloaded",
+    "PlacedQueue",
     "TicketTypeNotFound",
+    "build_queues",
+    "choose_counting_quota",
     "count_taken",
+    "count_waiting",
     "find_matching_quotas",
+    "find_misplaced",
+    "find_queue",
+    "list_queues",
     "list_visible_types",
     "may_be_named",
+    "recount_queues",
     "recount_quota",
 ]
 
@@ -136,6 +154,7 @@ def make_new_event(
         "popularity": 0.0,
         "inFlight": {},
         "cellsCounted": True,
+        "waitSequence": 0,
         "changedAt": now,
         "createdAt": now,
         "updatedAt": now,

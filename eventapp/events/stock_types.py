@@ -19,6 +19,20 @@ class Cell(TypedDict, total=False):
 Cells: TypeAlias = dict[str, dict[str, Cell]]
 
 
+class Queue(TypedDict):
+    """The active waitlist entries of one ticket type and schedule entry."""
+
+    waiting: int  # how many there are
+    # The quota in whose `waiting` they are counted, too; absent: in that of the ticket type. It has
+    # no meaning while nobody waits.
+    quotaId: NotRequired[int]
+
+
+# The queues of an event by scheduleId, and by ticketTypeId below it, both as text. The scheduleId
+# of waitlist entries without one is 0. An absent queue is empty.
+Queues: TypeAlias = dict[str, dict[str, Queue]]
+
+
 class Quota(TypedDict):
     """Places that ticket types, schedule entries or both share. A ticket takes one of each.
 
@@ -29,7 +43,7 @@ class Quota(TypedDict):
     name: str  # 1 to 100 characters
     capacity: int  # places in all
     availableTickets: int  # places neither sold nor held; 0 or more
-    waiting: int  # active waitlist entries that are counted here and not in their ticket type
+    waiting: int  # active waitlist entries of the queues that are counted here
     ticketTypeIds: NotRequired[list[int]]  # what it matches, at least one; absent matches all
     scheduleIds: NotRequired[list[int]]  # the same for schedule entries
 
@@ -51,6 +65,7 @@ class JoinEntry(TypedDict):
 
     kind: Literal["enter"]
     type: int  # the ticketTypeId
+    scheduleId: NotRequired[int]  # of the schedule entry that it waits for; absent is 0
     by: str  # the requester
     at: datetime  # when `waiting` was raised
 

@@ -101,7 +101,7 @@ EXCLUDED_FIELDS = dict.fromkeys(
     0,
 )
 # No answer shows cells. An event may have thousands, which only its edits need.
-EXCLUDED_IN_LISTS = {**EXCLUDED_FIELDS, "cells": 0, "cellsCounted": 0}
+EXCLUDED_IN_LISTS = {**EXCLUDED_FIELDS, "cells": 0, "cellsCounted": 0, "queues": 0}
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 

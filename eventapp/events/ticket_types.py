@@ -1,6 +1,6 @@
 """Rules of ticket types: how edits change them, when they are on sale, how answers show them."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
@@ -67,7 +67,6 @@ def make_ticket_type(type_id: int, name: str, price: float, available: int) -> T
         "heldTickets": 0,
         "capacity": available,
         "waiting": 0,
-        "waitSequence": 0,
     }
 
 
@@ -177,15 +176,24 @@ def patch_ticket_type(ticket_type: TicketType, patch: TicketTypePatch) -> Ticket
 
 
 def find_dropped_in_use(
-    before: Iterable[TicketType], after: Iterable[TicketType]
+    before: Iterable[TicketType], after: Iterable[TicketType], waited_ids: Container[int]
 ) -> list[TicketType]:
-    """Return the types that an edit drops although tickets are sold, held or waited for."""
+    """Return the types that an edit drops although tickets are sold, held or waited for.
+
+    Args:
+        waited_ids: the ids of the ticket types in whose queues somebody waits.
+    """
     kept = {ticket_type["ticketTypeId"] for ticket_type in after}
     return [
         each
         for each in before
         if each["ticketTypeId"] not in kept
-        and (each["soldTickets"] or each["heldTickets"] or each["waiting"])
+        and (
+            each["soldTickets"]
+            or each["heldTickets"]
+            or each["waiting"]
+            or each["ticketTypeId"] in waited_ids
+        )
     ]
 
 

@@ -12,13 +12,13 @@ clock.
 """
 
 from datetime import datetime
-from typing import Final, Literal, NotRequired, TypeAlias, TypedDict, final
+from typing import Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict, final
 
 from bson import ObjectId
 
 from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
 from eventapp.events.sales_rules import QuantityLimits, SaleWindow, Visibility
-from eventapp.events.stock_types import Cells, InFlightEntry, Quota
+from eventapp.events.stock_types import Cells, InFlightEntry, Queues, Quota
 
 
 class ScheduleEntry(TypedDict):
@@ -55,8 +55,7 @@ class TicketType(SaleWindow, QuantityLimits, Visibility):
     soldTickets: int  # tickets of confirmed bookings
     heldTickets: int  # tickets of bookings not yet confirmed, waitlist offers included
     capacity: int  # tickets put on sale in all
-    waiting: int  # active waitlist entries
-    waitSequence: int  # waitlist entries ever made; the queue number of the last one
+    waiting: int  # active waitlist entries of the queues that are counted here
     description: NotRequired[str]  # 1 to 500 characters; absent where there is none
 
 
@@ -147,6 +146,11 @@ class EventFields(ListedParts, Revision, EditCount, Terms, Closable):
     cellsCounted: NotRequired[Literal[True]]
     quotas: NotRequired[list[Quota]]  # in the order of their ids; absent is none
     nextQuotaId: NotRequired[int]  # the first quotaId that the event never used; absent is 1
+    # The sequence number of the last waitlist entry; 0 before the first. Absent on an event that
+    # was stored before there were queues, until `bookings.cell_counts` has counted them; till then
+    # its types count everybody who waits, nobody joins, and no write changes its queues.
+    waitSequence: NotRequired[int]
+    queues: NotRequired[Queues]  # who waits for each ticket type and entry; absent is empty
     nextScheduleId: int  # the first scheduleId that the event never used
     organizer: str  # name of the organizer as shown, 1 to 200 characters
     organizerId: ObjectId | None  # the user who manages it; None for sample events
@@ -213,6 +217,7 @@ class EventPatch(TypedDict, total=False):
     nextTypeId: int
     quotas: list[Quota]
     nextQuotaId: int
+    queues: Queues
     nextScheduleId: int
     organizer: str
     tags: list[str]
@@ -252,6 +257,8 @@ class SaleState(EventRevision, Terms, Closable, NamedPromoCodes):
     hadWaitlist: NotRequired[bool]
     cellsCounted: NotRequired[Literal[True]]  # see EventFields
     quotas: NotRequired[list[Quota]]
+    waitSequence: NotRequired[int]  # see EventFields
+    queues: NotRequired[Queues]
 
 
 class InFlightState(SaleState):
@@ -267,6 +274,14 @@ class AuditedState(InFlightState):
     """The fields of an event that the inventory check reads."""
 
     cells: NotRequired[Cells]
+
+
+class CountedStock(NamedTuple):
+    """The queues of an event, and its stocks with the places that they count."""
+
+    queues: Queues
+    ticket_types: list[TicketType]
+    quotas: list[Quota]
 
 
 class IndexedEntry(TypedDict):

@@ -1,9 +1,8 @@
 """Decide who gets which tickets: of what is left of each ticket type and of each quota."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 
-from eventapp.events.service import find_matching_quotas
+from eventapp.events.service import find_matching_quotas, list_queues
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.promo_codes import PromoCodeUses
 from eventapp.inventory.quotas import get_quotas
@@ -26,8 +25,7 @@ def allocate(
 
     A ticket takes one place of its type and one of each quota that matches its type and its
     schedule entry. Fewer tickets than a booking of the type must have count as none. The ticket
-    types of a request are granted in their order, each reducing the
-    quotas before the next.
+    types of a request are granted in their order, each reducing the quotas before the next.
 
     While anyone waits for a ticket type or at a quota, requests get no tickets of it: returned
     tickets go to the waitlist first. Requests that were resolved before the last edit get nothing.
@@ -63,23 +61,30 @@ class _Remaining:
 
     Attributes:
         types: the tickets of each type, by ticketTypeId.
-        queues: the waitlist of each type, by ticketTypeId.
         minimums: the fewest tickets of each type that a booking may have, by ticketTypeId.
         promo_codes: the uses of the promo codes that requests name.
     """
 
     def __init__(self, event: SaleState) -> None:
         self.types: dict[int, int] = {}
-        self.queues: dict[int, _Queue] = {}
         self.minimums: dict[int, int] = {}
         for each in event["ticketTypes"]:
             type_id = each["ticketTypeId"]
             self.types[type_id] = 0 if each["waiting"] else each["availableTickets"]
-            self.queues[type_id] = _Queue(each["waitSequence"], each["waiting"])
             self.minimums[type_id] = each.get("minPerBooking", 1)
         self.promo_codes = PromoCodeUses(event)
         self._quotas = get_quotas(event)
         self._places = [0 if each["waiting"] else each["availableTickets"] for each in self._quotas]
+        self._last_sequence = event.get("waitSequence", 0)
+        self._waiting: dict[Limit | int, int] = {
+            **{Limit(each["ticketTypeId"], None): each["waiting"] for each in event["ticketTypes"]},
+            **{each["quotaId"]: each["waiting"] for each in self._quotas},
+        }
+        # The quota that counts each queue in which somebody waits; None for its ticket type.
+        self._counted = {
+            (each.schedule_id, each.type_id): each.quota_id
+            for each in list_queues(event.get("queues", {}))
+        }
 
     def count(self, schedule_id: int, type_id: int) -> tuple[int, Limit]:
         """Return how many tickets of a type are left for a schedule entry, and what limits them.
@@ -99,19 +104,22 @@ class _Remaining:
         for index in find_matching_quotas(self._quotas, schedule_id, type_id):
             self._places[index] -= quantity
 
+    def join(self, schedule_id: int, limit: Limit, quantity: int) -> WaitlistedPart:
+        """Add an entry for this many tickets at the end of a queue.
 
-@dataclass(slots=True)
-class _Queue:
-    """The last sequence number and the length of one ticket type's waitlist."""
-
-    sequence: int
-    length: int
-
-    def append(self, quantity: int) -> WaitlistedPart:
-        """Add an entry for this many tickets at the end of the queue."""
-        self.sequence += 1
-        self.length += 1
-        return WaitlistedPart(quantity, self.sequence, self.length)
+        The queue is counted where it already is or, if it begins, by the stock that limits the
+        request. Later requests get no tickets of that stock.
+        """
+        quota_id = self._counted.setdefault((schedule_id, limit.type_id), limit.quota_id)
+        if quota_id is None:
+            self.types[limit.type_id] = 0
+        else:
+            index = next(i for i, each in enumerate(self._quotas) if each["quotaId"] == quota_id)
+            self._places[index] = 0
+        stock = Limit(limit.type_id, None) if quota_id is None else quota_id
+        self._waiting[stock] += 1
+        self._last_sequence += 1
+        return WaitlistedPart(quantity, self._last_sequence, self._waiting[stock], quota_id)
 
 
 def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
@@ -147,12 +155,10 @@ def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
         remaining.promo_codes.add_use(request.promo_code)
     if mode not in (WAITLIST, WAITLIST_ONLY):
         return Allocation(taken, available=available, limited_by=tuple(limits))
-    # Entries that lack a place of a quota, and not of their type, are not made yet.
     waitlisted = {
-        limit.type_id: remaining.queues[limit.type_id].append(
-            wanted[limit.type_id] - granted[limit.type_id]
+        limit.type_id: remaining.join(
+            request.schedule_id, limit, wanted[limit.type_id] - granted[limit.type_id]
         )
         for limit in limits
-        if limit.quota_id is None
     }
     return Allocation(taken, waitlisted, available, tuple(limits))

@@ -8,8 +8,8 @@ from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.events.closures import ClosureWait
 from eventapp.events.service import EventBusy
-from eventapp.events.types import InFlightState
-from eventapp.inventory import rules, store
+from eventapp.events.types import InFlightState, SaleState
+from eventapp.inventory import queues, rules, store
 from eventapp.inventory.in_flight import MAX_CLEARED_KEYS, ClearableEntries, InFlightEntries
 from eventapp.inventory.promo_codes import count_uses
 from eventapp.inventory.quotas import compute_quota_changes, get_quotas
@@ -44,14 +44,15 @@ class MoveWriter:
             code = rules.find_promo_code(entry)
             wait.pause_if_closed(event)
             reversal = rules.compute_reversal(entry)
-            schedule_id = entry.get("scheduleId", 0) if entry["kind"] == "take" else 0
-            cells = rules.sum_cell_changes([(schedule_id, reversal)])
+            changed = [(rules.get_schedule_id(entry), reversal)]
+            cells = rules.sum_cell_changes(changed)
             after = store.update_stock(
                 self._db,
                 event,
                 rules.sum_changes_by_index(event, reversal),
                 cells=cells,
                 quotas=compute_quota_changes(get_quotas(event), cells),
+                queues=queues.build_update(event, queues.sum_changes(event, changed)),
                 guards=store.build_exists_guard(key),
                 now=wait.clock(),
                 cleared_keys=[key],
@@ -85,12 +86,32 @@ class MoveWriter:
                 return
         raise EventBusy
 
+    def move_queues(self, state: SaleState, now: datetime) -> None:
+        """Count queues where they lack tickets as `Inventory.move_queues` does."""
+        move = queues.find_moves(state)
+        if not move.changes:
+            return
+        after = store.update_stock(
+            self._db,
+            state,
+            {},
+            cells={},
+            quotas={},
+            queues=queues.build_update(state, move.changes),
+            guards=move.guards,
+            now=now,
+        )
+        if after:
+            failpoint("queue-move")
+            self._states.publish(after)
+
     def _write_moves(self, event: InFlightState, moves: Sequence[StockMove], now: datetime) -> bool:
         """Write moves in one update. Return False, with nothing written, if a guard failed."""
         event_id = event["eventId"]
         # Clearing entries makes concurrent moves fail and repeat, so it is done for many together.
         keys_to_clear = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
-        cells = rules.sum_cell_changes((move.schedule_id, move.changes) for move in moves)
+        changed = [(move.schedule_id, move.changes) for move in moves]
+        cells = rules.sum_cell_changes(changed)
         uses = count_uses(move.promo_code for move in moves)
         after = store.update_stock(
             self._db,
@@ -98,6 +119,7 @@ class MoveWriter:
             rules.sum_changes_by_index(event, *(move.changes for move in moves)),
             cells=cells,
             quotas=compute_quota_changes(get_quotas(event), cells),
+            queues=queues.build_update(event, queues.sum_changes(event, changed)),
             guards=store.build_never_existed_guard(event, [move.key for move in moves]),
             new_entries={move.key: move.to_entry(now) for move in moves},
             now=now,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from eventapp.core.database import Db
-from eventapp.events.stock_types import Cells, Quota
-from eventapp.events.types import AuditedState, TicketType
+from eventapp.events.stock_types import Cells
+from eventapp.events.types import AuditedState, CountedStock
 from eventapp.inventory import store_repairs as store
 
 
@@ -47,8 +47,8 @@ class StockRepairs:
         """Return the revisions of these events by eventId, without those that do not exist."""
         return store.find_revisions(self._db, event_ids)
 
-    def write_counts(self, counts: Sequence[tuple[AuditedState, Cells, list[Quota]]]) -> int:
-        """Set the cells and quotas of events that are unchanged since they were read.
+    def write_counts(self, counts: Sequence[tuple[AuditedState, Cells, CountedStock]]) -> int:
+        """Set cells, queues, types and quotas of events that are unchanged since they were read.
 
         Returns:
             How many events were written.
@@ -76,20 +76,18 @@ class StockRepairs:
     def replace(
         self,
         closed: ClosedEvent,
-        ticket_types: list[TicketType],
+        stock: CountedStock,
         cells: Cells,
-        quotas: list[Quota],
         promo_uses: Mapping[str, int],
     ) -> bool:
-        """Replace the types, cells, quotas and uses of codes of a closed event, and open it.
+        """Replace all counters of a closed event, and open it.
 
         Args:
+            stock: the types, the quotas and the queues.
             promo_uses: the uses of each promo code, by folded code.
 
         Returns:
             False, with nothing written, if the event has changed since it was closed, or another
             repair has closed it.
         """
-        return store.replace_stock(
-            self._db, closed.event, closed.token, ticket_types, cells, quotas, promo_uses
-        )
+        return store.replace_stock(self._db, closed.event, closed.token, stock, cells, promo_uses)

@@ -21,9 +21,10 @@ from eventapp.inventory.types import (
 )
 
 # The most bytes of memory that a sale state takes besides its lists, and that each of its ticket
-# types, schedule entries and quotas takes, each id in a list of a quota, and each promo code.
+# types, schedule entries and quotas takes, each id in a list of a quota, each promo code and each
+# queue.
 STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES, QUOTA_BYTES, ID_BYTES = 2_000, 1_000, 1_500, 1_200, 40
-PROMO_CODE_BYTES = 2_500
+PROMO_CODE_BYTES, QUEUE_BYTES = 2_500, 700
 
 # What to do when fewer tickets are available than requested. REJECT: refuse. PARTIAL: give the
 # available ones. WAITLIST: give the available ones and put the rest on the waitlist. WAITLIST_ONLY:
@@ -38,7 +39,7 @@ class TicketRequest:
     Attributes:
         booking_id: hex id of the booking to record. It is also the key of the in-flight entry.
         items: quantities by ticketTypeId, each 1 or more.
-        schedule_id: the id of the schedule entry to book. 0 for a join of the waitlist alone.
+        schedule_id: the id of the schedule entry to book, or to wait for.
         held: True to hold the tickets for a payment, False to sell them.
         on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
         requester: the user's id, followed by a space and a digest of the idempotency key if there
@@ -111,8 +112,8 @@ class StockMove:
     Attributes:
         key: the key of the in-flight entry that shows that the move was applied.
         changes: what to add to the counters of each ticket type.
-        schedule_id: scheduleId of the booked entry; 0 for a booking without one. It is not used by
-            the move of a waitlist entry.
+        schedule_id: scheduleId of the booked entry, or of the one that is waited for; 0 for a
+            booking and a waitlist entry without one.
         promo_code: the folded promo code of which the move gives back a use; None for none.
     """
 
@@ -158,9 +159,9 @@ class StockMove:
         return cls(f"confirm-{booking_id}", changes)
 
     @classmethod
-    def for_leaving(cls, entry_id: str, type_id: int) -> "StockMove":
+    def for_leaving(cls, entry_id: str, schedule_id: int, type_id: int) -> "StockMove":
         """Return the move that lowers `waiting` by 1, for a waitlist entry that ended."""
-        return cls(make_leave_key(entry_id), {type_id: {"waiting": -1}})
+        return cls(make_leave_key(entry_id), {type_id: {"waiting": -1}}, schedule_id)
 
     def to_entry(self, now: datetime) -> MoveEntry:
         """Return the in-flight entry that shows that the move was applied."""
@@ -227,27 +228,24 @@ def grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocati
     return all(allocation.taken == request.items for request, allocation in pairs)
 
 
-def find_booked_entries(event: SaleState, cells: CellChanges) -> dict[int, int]:
-    """Return the index of each schedule entry of which tickets are taken, by scheduleId."""
+def find_booked_entries(event: SaleState, pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Return the index of each schedule entry of these cells or queues, by scheduleId."""
     indexes = index_entries(event)
-    return {schedule_id: indexes[schedule_id] for schedule_id, _type_id in cells}
+    return {schedule_id: indexes[schedule_id] for schedule_id, _type_id in pairs}
 
 
 def compute_sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:
     """Return what the grants add to the counters of the ticket types that they change."""
     sold = sum_quantities(allocation.taken for request, allocation in grants if not request.held)
     held = sum_quantities(allocation.taken for request, allocation in grants if request.held)
-    joined = sum_quantities(dict.fromkeys(allocation.waitlisted, 1) for _, allocation in grants)
     changes: IndexedChanges = {}
     for type_id, index in index_types(event).items():
-        sells, holds, joins = (counts.get(type_id, 0) for counts in (sold, held, joined))
-        if sells or holds or joins:
+        sells, holds = sold.get(type_id, 0), held.get(type_id, 0)
+        if sells or holds:
             changes[index] = {
                 "availableTickets": -sells - holds,
                 "soldTickets": sells,
                 "heldTickets": holds,
-                "waiting": joins,
-                "waitSequence": joins,
             }
     return changes
 
@@ -269,8 +267,13 @@ def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry
                 take["code"] = request.promo_code
             entries[request.booking_id] = take
         for type_id in allocation.waitlisted:
-            key = make_join_key(request.waitlist_entry_ids[type_id])
-            entries[key] = {"kind": "enter", "type": type_id, "by": request.requester, "at": now}
+            entries[make_join_key(request.waitlist_entry_ids[type_id])] = {
+                "kind": "enter",
+                "type": type_id,
+                "scheduleId": request.schedule_id,
+                "by": request.requester,
+                "at": now,
+            }
     return entries
 
 
@@ -281,14 +284,9 @@ def count_promo_uses(grants: Grants) -> dict[str, int]:
     )
 
 
-def compute_offer_changes(index: int, quantity: int, *, ends_entry: bool) -> IndexedChanges:
-    """Return what an offer adds to the counters of the ticket type at this index.
-
-    Args:
-        ends_entry: True if the waitlist entry wants no more tickets than this.
-    """
-    change = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -int(ends_entry)}
-    return {index: change}
+def compute_offer_changes(index: int, quantity: int) -> IndexedChanges:
+    """Return what an offer adds to the counters of the ticket type at this index."""
+    return {index: {"availableTickets": -quantity, "heldTickets": quantity}}
 
 
 def build_offer_entry(
@@ -321,6 +319,11 @@ def compute_reversal(entry: InFlightEntry) -> StockChanges:
     return changes
 
 
+def get_schedule_id(entry: InFlightEntry) -> int:
+    """Return the scheduleId of the take or join of an in-flight entry; 0 for none."""
+    return entry.get("scheduleId", 0) if entry["kind"] in ("take", "enter") else 0
+
+
 def find_promo_code(entry: InFlightEntry) -> str | None:
     """Return the folded promo code of which the take of an in-flight entry took a use."""
     return entry.get("code") if entry["kind"] == "take" else None
@@ -332,14 +335,18 @@ def _compute_return(items: Iterable[Sequence[int]], *, held: bool) -> dict[int, 
 
 
 def sum_changes_by_index(event: SaleState, *several: StockChanges) -> IndexedChanges:
-    """Return the sum of several changes, by the index of each ticket type in the event's array."""
+    """Return the sum of several changes, by the index of each ticket type in the event's array.
+
+    The changes of `waiting` are left out: see `queues.sum_changes`.
+    """
     indexes = index_types(event)
     sums: IndexedChanges = {}
     for changes in several:
         for type_id, counters in changes.items():
-            type_sums = sums.setdefault(indexes[type_id], {})
             for counter, change in counters.items():
-                type_sums[counter] = type_sums.get(counter, 0) + change
+                if counter != "waiting":
+                    type_sums = sums.setdefault(indexes[type_id], {})
+                    type_sums[counter] = type_sums.get(counter, 0) + change
     return sums
 
 
@@ -388,6 +395,7 @@ def get_state_bytes(state: SaleState) -> int:
     quotas, codes = state.get("quotas", []), state.get("promoCodes", ())
     ids = sum(len(q.get("ticketTypeIds", ())) + len(q.get("scheduleIds", ())) for q in quotas)
     texts = sum(4 * len(each.get("description", "")) for each in state["ticketTypes"])
-    listed = TICKET_TYPE_BYTES * types + texts + ENTRY_BYTES * entries
+    queues = sum(len(by_type) for by_type in state.get("queues", {}).values())
+    listed = TICKET_TYPE_BYTES * types + texts + ENTRY_BYTES * entries + QUEUE_BYTES * queues
     listed += PROMO_CODE_BYTES * len(codes)
     return STATE_BYTES + listed + QUOTA_BYTES * len(quotas) + ID_BYTES * ids

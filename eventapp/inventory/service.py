@@ -22,8 +22,8 @@ from eventapp.events.service import (
     TicketTypeNotFound,
     may_see,
 )
-from eventapp.events.types import SaleState, TicketType
-from eventapp.inventory import sale_windows, store_waitlists
+from eventapp.events.types import SaleState
+from eventapp.inventory import queues, store_waitlists
 from eventapp.inventory.errors import (
     EventPast,
     NotOnSale,
@@ -61,7 +61,7 @@ from eventapp.inventory.rules import (
 )
 from eventapp.inventory.sale_states import SaleStates
 from eventapp.inventory.takes import TakeOutcome, TicketTaker, make_promo_error
-from eventapp.inventory.types import Quantities
+from eventapp.inventory.types import OfferableQueue, Quantities
 
 __all__ = [
     "CELL_COUNTERS",
@@ -77,6 +77,7 @@ __all__ = [
     "EventOverloaded",
     "EventPast",
     "Inventory",
+    "OfferableQueue",
     "NotOnSale",
     "PromoCodeUses",
     "PromoExhausted",
@@ -187,9 +188,18 @@ class Inventory:
             self._db, self.correct_clock(now), limit, after=after, without=without
         )
 
-    def is_in_window(self, ticket_type: TicketType, now: datetime) -> bool:
-        """Return whether tickets of a type may be sold or offered at this time of the process."""
-        return sale_windows.is_in_window(ticket_type, self.correct_clock(now))
+    def find_offerable_queues(self, state: SaleState, now: datetime) -> list[OfferableQueue]:
+        """Return the queues of the waitlist to which tickets can be offered at this time."""
+        return queues.find_offerable(state, self.correct_clock(now))
+
+    def move_queues(self, state: SaleState, now: datetime) -> None:
+        """Count each queue of the waitlist at a stock that lacks tickets for it, if there is one.
+
+        Where the stock that counts a queue has tickets and another that its places need has none,
+        the other one counts it from then on, so that the public can buy what nobody waits for.
+        Nothing is written if the event has changed since it was read.
+        """
+        self._moves.move_queues(state, now)
 
     def correct_clock(self, now: datetime) -> datetime:
         """Return this time of the process as the database's clock shows it."""

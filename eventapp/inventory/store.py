@@ -55,8 +55,9 @@ Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
 * `promoCodes.<code>.used` is at most `maxUses` less the uses that the take needs.
 * `inFlight` has fewer than MAX_ENTRIES entries.
 * For a join, `waitSequence` is unchanged since the read, so that no two joins get the same number.
-  Somebody waits already, or the same update takes every available ticket, so that nobody begins to
-  wait while tickets are available.
+  At the stock that counts it, somebody waits already, or the same update takes every available
+  ticket, so that nobody begins to wait while tickets are available.
+* A queue that changes is counted where it was when it was read (`inventory.queues`).
 
 The guard of a move is that its in-flight entry does *not* exist. That alone is not enough: if the
 entry was added and cleared again while a writer was suspended, the writer would apply the move
@@ -81,7 +82,9 @@ cells         tickets sold and held by schedule entry and ticket type, changed b
 quotas        places that types and dates share. What a change adds to a quota follows from the
               change of the cells that it matches (`inventory.quotas`), and is noted nowhere else.
 struck        counts the updates that clear entries of moves. It guards moves.
-waitSequence  of a ticket type: the number of the last waitlist entry. It guards joins.
+waitSequence  the number of the last waitlist entry. It guards joins.
+queues        who waits, by schedule entry and ticket type, changed by the update that changes
+              `waiting` of the stock that counts them.
 at            of an in-flight entry: when it was added, by the clock of the process that added it.
 marksSince    never later than the `at` of the oldest entry, so that the worker finds events with
               old entries by an index.
@@ -97,8 +100,8 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from eventapp.core.database import Db, Query, exclude_ids
 from eventapp.events.stock_types import InFlightEntry
-from eventapp.events.types import InFlightState, SaleState, TicketType
-from eventapp.inventory.types import CellChanges, IndexedChanges, QuotaChanges
+from eventapp.events.types import InFlightState, SaleState
+from eventapp.inventory.types import CellChanges, IndexedChanges, QueueUpdate, QuotaChanges
 
 INDEXES = {
     "events": [
@@ -119,6 +122,8 @@ SALE_FIELDS = {
     "terms": 1,
     "cellsCounted": 1,
     "quotas": 1,
+    "queues": 1,
+    "waitSequence": 1,
     "rev": 1,
 }
 # What is read of a sale state after an update. Only edits change the rest, which can be large.
@@ -156,11 +161,13 @@ def update_stock(
     *,
     cells: CellChanges,
     quotas: QuotaChanges,
+    queues: QueueUpdate,
     guards: Query,
     now: datetime,
     new_entries: Mapping[str, InFlightEntry] | None = None,
     cleared_keys: Sequence[str] = (),
     fields: Query | None = None,
+    joins: int = 0,
     promo_uses: Mapping[str, int] | None = None,
 ) -> SaleState | None:
     """Change counters and in-flight entries of an event in one update, if all guards hold.
@@ -173,11 +180,13 @@ def update_stock(
             below 0.
         cells: what to add to the cells: the same tickets by schedule entry.
         quotas: what to add to the places of the quotas because of that.
+        queues: what to write because of changes of queues.
         guards: conditions that the event must meet.
         now: the time with which the end of a closure is compared.
         new_entries: in-flight entries to add, by their keys.
         cleared_keys: keys of in-flight entries to remove.
         fields: other fields of the event to set.
+        joins: what to add to `waitSequence`.
         promo_uses: what to add to the uses of promo codes, by folded code.
 
     Returns:
@@ -189,6 +198,7 @@ def update_stock(
         **build_open_guard(now),
         **build_terms_guard(event),
         "cellsCounted": event.get("cellsCounted"),
+        **queues.guards,
         **guards,
     }
     for index in changes:
@@ -202,10 +212,13 @@ def update_stock(
                 **_build_increments(changes),
                 **_build_cell_increments(event, cells),
                 **{f"quotas.{index}.availableTickets": change for index, change in quotas.items()},
+                **queues.increments,
+                **({"waitSequence": joins} if joins else {}),
             },
             entries,
             cleared_keys,
-            fields or {},
+            queues.removed,
+            {**(fields or {}), **queues.fields},
             promo_uses or {},
         ),
         projection={**COUNTED_FIELDS, **_include_promo_codes(promo_uses or {})},
@@ -233,6 +246,7 @@ def _build_stock_update(
     increments: Mapping[str, int],
     entries: Mapping[str, InFlightEntry],
     cleared_keys: Sequence[str],
+    removed: Sequence[str],
     fields: Query,
     promo_uses: Mapping[str, int],
 ) -> Query:
@@ -246,8 +260,9 @@ def _build_stock_update(
         update["$set"] = {**fields, **entries, **taken}
     if entries:
         update["$min"] = {"marksSince": min(entry["at"] for entry in entries.values())}
-    if cleared_keys:
-        update["$unset"] = {f"inFlight.{key}": "" for key in cleared_keys}
+    if cleared_keys or removed:
+        cleared = (f"inFlight.{key}" for key in cleared_keys)
+        update["$unset"] = dict.fromkeys((*cleared, *removed), "")
     return update
 
 
@@ -315,44 +330,9 @@ def build_entry_guards(entries: Mapping[int, int], now: datetime) -> Query:
     return guards
 
 
-def build_sale_guards(event: SaleState, changes: IndexedChanges) -> Query:
-    """Return the guards of the ticket types that a sale takes or whose waitlist it joins."""
-    guards: Query = {}
-    for index, counters in changes.items():
-        guards |= _build_type_guards(f"ticketTypes.{index}", event["ticketTypes"][index], counters)
-    return guards
-
-
-def _build_type_guards(path: str, ticket_type: TicketType, change: Mapping[str, int]) -> Query:
-    """Return the guards of one ticket type.
-
-    Without a join: nobody waits, and there are enough tickets. With a join: the last sequence
-    number is as read, and somebody waits or the available tickets are as read (all taken, or few).
-    """
-    taken, joins = -change["availableTickets"], change["waiting"]
-    if not joins:
-        return {f"{path}.waiting": 0, f"{path}.availableTickets": {"$gte": taken}}
-    available = ticket_type["availableTickets"]
-    unchanged = {f"{path}.waiting": 0, f"{path}.availableTickets": available}
-    queue = {f"{path}.waiting": {"$gte": 1}} if ticket_type["waiting"] else unchanged
-    return {**queue, f"{path}.waitSequence": ticket_type["waitSequence"]}
-
-
 def build_offer_guards(index: int, quantity: int) -> Query:
-    """Return the guards for holding tickets for the first in the waitlist of a ticket type."""
-    path = f"ticketTypes.{index}"
-    return {f"{path}.availableTickets": {"$gte": quantity}, f"{path}.waiting": {"$gte": 1}}
-
-
-def build_quota_guards(changes: QuotaChanges) -> Query:
-    """Return the guards of the quotas that a sale takes places of.
-
-    Nobody waits for the places, and there are enough.
-
-    `build_terms_guard` implies that the quotas are at their indexes.
-    """
-    waiting = {f"quotas.{index}.waiting": 0 for index in changes}
-    return {**build_quota_offer_guards(changes), **waiting}
+    """Return the guard for holding tickets of the type at this index for an offer."""
+    return {f"ticketTypes.{index}.availableTickets": {"$gte": quantity}}
 
 
 def build_quota_offer_guards(changes: QuotaChanges) -> Query:

@@ -11,8 +11,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 
 from eventapp.core.database import Db, Query
-from eventapp.events.stock_types import Cells, Quota
-from eventapp.events.types import AuditedState, EventRevision, SaleState, TicketType
+from eventapp.events.stock_types import Cells
+from eventapp.events.types import AuditedState, CountedStock, EventRevision, SaleState
 from eventapp.inventory import store
 
 AUDITED_FIELDS = {**store.FIELDS_WITH_ENTRIES, "cells": 1, "promoCodes": 1}
@@ -63,9 +63,8 @@ def replace_stock(
     db: Db,
     event: SaleState,
     token: ObjectId,
-    ticket_types: list[TicketType],
+    stock: CountedStock,
     cells: Cells,
-    quotas: list[Quota],
     promo_uses: Mapping[str, int],
 ) -> bool:
     """Set all counters of a closed event, and open it.
@@ -78,12 +77,11 @@ def replace_stock(
         another token since.
     """
     unchanged = {"eventId": event["eventId"], "rev": event["rev"], "closedBy": token}
-    available = sum(each["availableTickets"] for each in ticket_types)
+    available = sum(each["availableTickets"] for each in stock.ticket_types)
     update: Query = {
         "$set": {
-            "ticketTypes": ticket_types,
             "available": available,
-            **_build_counts(cells, quotas),
+            **_build_counts(event, cells, stock),
             **{f"promoCodes.{key}.used": used for key, used in promo_uses.items()},
         },
         "$inc": {"rev": 1},
@@ -92,8 +90,8 @@ def replace_stock(
     return db.events.update_one(unchanged, {**update, **_REOPEN}).modified_count == 1
 
 
-def write_counts(db: Db, counts: Iterable[tuple[AuditedState, Cells, list[Quota]]]) -> int:
-    """Set the cells and quotas of events that still have the revision that was read.
+def write_counts(db: Db, counts: Iterable[tuple[AuditedState, Cells, CountedStock]]) -> int:
+    """Set the cells, queues, types and quotas of events that have the revision that was read.
 
     Returns:
         How many events were written.
@@ -102,16 +100,30 @@ def write_counts(db: Db, counts: Iterable[tuple[AuditedState, Cells, list[Quota]
         UpdateOne(
             {"eventId": event["eventId"], "rev": event["rev"]},
             {
-                "$set": _build_counts(cells, quotas),
+                "$set": _build_counts(event, cells, stock),
                 "$inc": {"rev": 1},
             },
         )
-        for event, cells, quotas in counts
+        for event, cells, stock in counts
     ]
     return db.events.bulk_write(writes, ordered=False).modified_count
 
 
-def _build_counts(cells: Cells, quotas: list[Quota]) -> Query:
-    """Return the fields to set when cells and quotas are counted; no quota is added or removed."""
-    counts: Query = {"cells": cells, "cellsCounted": True}
-    return {**counts, "quotas": quotas} if quotas else counts
+def _build_counts(event: SaleState, cells: Cells, stock: CountedStock) -> Query:
+    """Return the fields to set when an event is counted; no type or quota is added or removed.
+
+    An event of schema version 2 numbers the waitlist entries of each ticket type on their own.
+    """
+    types = cast(list[dict[str, object]], stock.ticket_types)
+    numbers = [cast(int, each.get("waitSequence", 0)) for each in types]
+    counts: Query = {
+        "cells": cells,
+        "cellsCounted": True,
+        "queues": stock.queues,
+        "waitSequence": event.get("waitSequence", max(numbers)),
+        "ticketTypes": [
+            {name: value for name, value in each.items() if name != "waitSequence"}
+            for each in types
+        ],
+    }
+    return {**counts, "quotas": stock.quotas} if stock.quotas else counts

@@ -12,7 +12,7 @@ from eventapp.inventory import store
 def find_ids_to_offer(
     db: Db, now: datetime, limit: int, *, after: int = 0, without: Sequence[object] = ()
 ) -> list[int]:
-    """Return the ids of events on sale with available tickets for which somebody waits.
+    """Return the ids of events on sale with tickets or places of a quota that somebody waits for.
 
     Args:
         now: the time by the database's clock, with which the ends of schedule entries and sale
@@ -23,16 +23,15 @@ def find_ids_to_offer(
     Returns:
         The lowest eventIds, in order.
     """
-    offerable = {
-        "waiting": {"$gt": 0},
-        "availableTickets": {"$gt": 0},
-        "salesFrom": {"$not": {"$gt": now}},
-        "salesUntil": {"$not": {"$lte": now}},
-    }
+    counting = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
+    on_sale = {"salesFrom": {"$not": {"$gt": now}}, "salesUntil": {"$not": {"$lte": now}}}
     where = {
         "hadWaitlist": True,
         **store.build_on_sale_guard(now),
-        "ticketTypes": {"$elemMatch": offerable},
+        "$or": [
+            {"ticketTypes": {"$elemMatch": {**counting, **on_sale}}},
+            {"quotas": {"$elemMatch": counting}},
+        ],
         "eventId": {"$gt": after, **exclude_ids(without, "eventId").get("eventId", {})},
     }
     found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)
@@ -49,7 +48,7 @@ def find_ended_ids_with_waitlist(db: Db, limit: int, without: Sequence[object] =
     where = {
         "hadWaitlist": True,
         "status": ended,
-        "ticketTypes.waiting": {"$gt": 0},
+        "$or": [{"ticketTypes.waiting": {"$gt": 0}}, {"quotas.waiting": {"$gt": 0}}],
         **exclude_ids(without, "eventId"),
     }
     found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)

@@ -17,7 +17,14 @@ from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.closures import ClosureWait
 from eventapp.events.service import EventBusy, TicketTypeNotFound
 from eventapp.events.types import SaleState
-from eventapp.inventory import allocation, rules, sale_windows, store, store_promo_codes
+from eventapp.inventory import (
+    allocation,
+    queues,
+    rules,
+    sale_windows,
+    store,
+    store_promo_codes,
+)
 from eventapp.inventory.errors import (
     EventPast,
     NotOnSale,
@@ -31,6 +38,7 @@ from eventapp.inventory.promo_codes import PromoRefusal
 from eventapp.inventory.quotas import compute_quota_changes, get_quotas
 from eventapp.inventory.rules import Allocation, TicketRequest
 from eventapp.inventory.sale_states import SaleStates
+from eventapp.inventory.types import QueueChange
 
 # On a popular event, other sales may come between a read and its write many times in a row.
 UPDATE_ATTEMPTS = 100
@@ -97,6 +105,8 @@ class TicketTaker:
         allocations = allocation.allocate(state, requests, rules.find_over(state, now))
         if not is_fresh and not rules.grants_all(requests, allocations):
             return None
+        if "waitSequence" not in state and any(each.waitlisted for each in allocations):
+            raise EventBusy  # Nobody can join before the queues are counted.
         after = self._write_take(state, requests, allocations, now)
         if after is None:
             STOCK_CONFLICTS.inc()
@@ -124,7 +134,7 @@ class TicketTaker:
         cells = rules.compute_sale_cells(grants)
         places = compute_quota_changes(get_quotas(state), cells)
         promo_uses = rules.count_promo_uses(grants)
-        has_joins = any(granted.waitlisted for _, granted in grants)
+        joins = queues.compute_joins(grants)
         keys_to_clear = self._clearable.pop(state["eventId"])
         after = store.update_stock(
             self._db,
@@ -132,19 +142,20 @@ class TicketTaker:
             changes,
             cells=cells,
             quotas=places,
+            queues=queues.build_update(state, joins),
             guards={
-                **store.build_sale_guards(state, changes),
-                **store.build_quota_guards(places),
+                **queues.build_sale_guards(state, changes, places, joins),
                 **sale_windows.build_window_guards(sale_windows.find_moments(state, grants)),
                 **store_promo_codes.build_promo_guards(state, promo_uses),
-                **store.build_entry_guards(rules.find_booked_entries(state, cells), now),
+                **store.build_entry_guards(rules.find_booked_entries(state, [*cells, *joins]), now),
                 **store.build_room_guard(),
                 **store.build_on_sale_guard(now),
             },
             new_entries=rules.build_sale_entries(grants, now),
             now=now,
             cleared_keys=keys_to_clear,
-            fields={"hadWaitlist": True} if has_joins else None,
+            fields={"hadWaitlist": True} if joins else None,
+            joins=sum(change.number for change in joins.values()),
             promo_uses=promo_uses,
         )
         if after:
@@ -172,13 +183,16 @@ class TicketTaker:
         )
         cells = {(schedule_id, type_id): {"held": quantity}}
         places = compute_quota_changes(get_quotas(state), cells)
+        left = {(schedule_id, type_id): QueueChange(-1)} if ends_entry else {}
         after = store.update_stock(
             self._db,
             state,
-            rules.compute_offer_changes(index, quantity, ends_entry=ends_entry),
+            rules.compute_offer_changes(index, quantity),
             cells=cells,
             quotas=places,
+            queues=queues.build_update(state, left),
             guards={
+                **queues.build_waiting_guard(schedule_id, type_id),
                 **store.build_offer_guards(index, quantity),
                 **store.build_quota_offer_guards(places),
                 **sale_windows.build_window_guards({index: (moment, moment)}),

@@ -6,14 +6,47 @@ from typing import NamedTuple, TypeAlias
 # Whole tickets by ticketTypeId.
 Quantities: TypeAlias = dict[int, int]
 # What to add to the counters of each ticket type: {ticketTypeId: {counter: change}}. The counters
-# are availableTickets, heldTickets, soldTickets, waiting and waitSequence.
+# are availableTickets, heldTickets and soldTickets, and `waiting` of a queue.
 StockChanges: TypeAlias = Mapping[int, Mapping[str, int]]
-# The same by the index of the ticket type in the event's array `ticketTypes`, as updates need it.
+# The same by the index of the ticket type in the event's array `ticketTypes`, as updates need it,
+# without `waiting`.
 IndexedChanges: TypeAlias = dict[int, dict[str, int]]
 # What to add to the cells of an event: {(scheduleId, ticketTypeId): {"sold" or "held": change}}.
 CellChanges: TypeAlias = dict[tuple[int, int], dict[str, int]]
 # What to add to `availableTickets` of quotas, by their index in the event's array `quotas`.
 QuotaChanges: TypeAlias = dict[int, int]
+
+
+class QueueChange(NamedTuple):
+    """What to add to the places of a queue."""
+
+    number: int
+    # The quota that counts the queue if it begins, or if `is_moved`; None for its ticket type.
+    quota_id: int | None = None
+    is_moved: bool = False  # True to count all places of the queue there from now on
+
+
+# What to add to the queues of an event, by (scheduleId, ticketTypeId).
+QueueChanges: TypeAlias = Mapping[tuple[int, int], QueueChange]
+
+
+class QueueUpdate(NamedTuple):
+    """What a change of queues adds to an update of the event."""
+
+    increments: Mapping[str, int]
+    fields: dict[str, object]  # to set
+    removed: list[str]  # fields to unset
+    guards: dict[str, object]
+
+
+class OfferableQueue(NamedTuple):
+    """A queue whose places can get tickets now, or must be closed."""
+
+    schedule_id: int
+    type_id: int
+    # The tickets that all stocks have which a place needs. 0 if its schedule entry is over.
+    available: int
+    stocks: frozenset[str]  # the paths of these stocks in the event
 
 
 class Limit(NamedTuple):
@@ -27,7 +60,9 @@ class WaitlistedPart(NamedTuple):
     """The part of a request that goes to the waitlist of one ticket type."""
 
     quantity: int
-    # Orders the entries of the ticket type for good; no number is given twice.
+    # Orders the entries of the event for good; no number is given twice.
     sequence: int
-    # 1 is next. It falls as the entries ahead leave.
+    # Among those that wait for the stock that counts the entry. 1 is next. It falls as the entries
+    # ahead leave.
     position: int
+    quota_id: int | None = None  # the quota that counts the entry; None for its ticket type

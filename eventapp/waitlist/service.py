@@ -14,7 +14,7 @@ from the entry, or releases the claim.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bson import ObjectId
@@ -108,7 +108,10 @@ def apply_leaves(
     if not entries:
         return
     event_id, ids = entries[0]["eventId"], [entry["_id"] for entry in entries]
-    moves = [StockMove.for_leaving(str(entry["_id"]), entry["ticketTypeId"]) for entry in entries]
+    moves = [
+        StockMove.for_leaving(str(each["_id"]), each.get("scheduleId", 0), each["ticketTypeId"])
+        for each in entries
+    ]
 
     def find_pending() -> set[str]:
         return {make_leave_key(str(id_)) for id_ in store.find_pending_leave_ids(db, ids)}
@@ -123,10 +126,10 @@ def apply_leaves(
 
 
 def find_first_entry(
-    db: Db, event_id: int, type_id: int, max_quantity: int | None
+    db: Db, event_id: int, max_quantities: Mapping[tuple[int, int], int | None]
 ) -> WaitlistEntry | None:
-    """Return the first active entry in the queue of a ticket type; arguments as in the store."""
-    return store.find_first_entry(db, event_id, type_id, max_quantity)
+    """Return the first active entry of several queues; arguments as in the store."""
+    return store.find_first_entry(db, event_id, max_quantities) if max_quantities else None
 
 
 def claim_for_offer(

@@ -12,7 +12,7 @@ undoes a join that was never recorded. A process that was only suspended can the
 entry afterwards, because the id is taken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -49,6 +49,16 @@ INDEXES = {
                 ("sequence", ASCENDING),
             ],
             name="queue",
+        ),
+        # The order in which an event's entries are offered tickets, whatever they wait for.
+        IndexModel(
+            [
+                ("eventId", ASCENDING),
+                ("active", ASCENDING),
+                ("sequence", ASCENDING),
+                ("_id", ASCENDING),
+            ],
+            name="order",
         ),
         # For audits: its keys never change (see `waitlist.store_audits`).
         IndexModel([("eventId", ASCENDING), ("_id", ASCENDING)], name="event"),
@@ -161,17 +171,20 @@ def find_active_of_event(db: Db, event_id: int, limit: int) -> list[WaitlistEntr
 
 
 def find_first_entry(
-    db: Db, event_id: int, type_id: int, max_quantity: int | None = None
+    db: Db, event_id: int, max_quantities: Mapping[tuple[int, int], int | None]
 ) -> WaitlistEntry | None:
-    """Return the active entry of a ticket type with the lowest sequence number.
+    """Return the active entry with the lowest sequence number of several queues of an event.
 
     Args:
-        max_quantity: leave out entries that want more tickets; None for no limit.
+        max_quantities: by (scheduleId, ticketTypeId) of each queue, at least one. Entries that want
+            more tickets are left out; None for no limit.
     """
-    queue: dict[str, object] = {"eventId": event_id, "ticketTypeId": type_id, "active": True}
-    if max_quantity is not None:
-        queue["quantity"] = {"$lte": max_quantity}
-    return _entries(db).find_one(queue, sort=[("sequence", ASCENDING)])
+    queues: list[Query] = []
+    for (schedule_id, type_id), maximum in max_quantities.items():
+        limit: Query = {} if maximum is None else {"quantity": {"$lte": maximum}}
+        queues.append({"scheduleId": schedule_id, "ticketTypeId": type_id, **limit})
+    where = {"eventId": event_id, "active": True, "$or": queues}
+    return _entries(db).find_one(where, sort=[("sequence", ASCENDING), ("_id", ASCENDING)])
 
 
 def count_ahead(db: Db, entries: Sequence[WaitlistEntry]) -> dict[ObjectId, int]:

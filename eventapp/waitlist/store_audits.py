@@ -35,6 +35,7 @@ def sum_waiting(
                 "_id": {
                     "event": "$eventId",
                     "type": "$ticketTypeId",
+                    "schedule": {"$ifNull": ["$scheduleId", 0]},
                     "leavingId": {"$cond": ["$active", None, "$_id"]},
                     "offerId": {"$ifNull": ["$offering.bookingId", None]},
                 },

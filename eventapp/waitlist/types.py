@@ -56,7 +56,7 @@ class WaitlistEntry(TypedDict):
     # version 3, and in those that could not be migrated.
     scheduleId: NotRequired[int]
     quantity: int  # tickets still wanted; each offer lowers it, to 0 with the last one
-    sequence: int  # orders the entries of a ticket type; given by the event's own update
+    sequence: int  # orders the entries of an event; given by the event's own update
     status: EntryStatus
     active: bool  # True while status is "waiting"
     offers: list[ObjectId]  # the bookings that were offered, oldest first
@@ -85,10 +85,11 @@ class UnmigratedEntry(TypedDict):
 
 
 class WaitingSum(TypedDict):
-    """A number of entries of one event and ticket type that are active or have a pending leave."""
+    """A number of entries of one queue that are active or have a pending leave."""
 
     event: int  # eventId
     type: int  # ticketTypeId
+    schedule: int  # scheduleId; 0 for entries without one
     leavingId: ObjectId | None  # the id of the one entry, if it has ended and its leave is pending
     offerId: ObjectId | None  # the bookingId of the claim, if it is claimed for an offer
     entries: int

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="eventapp-"))
 
 from eventapp.core.failpoints import set_failpoint_hook  # noqa: E402
-from eventapp.inventory import store, store_promo_codes  # noqa: E402
+from eventapp.inventory import queues, store_promo_codes  # noqa: E402
 
 ARMED = Path(os.environ["CRASH_DIR"])
 
@@ -33,6 +33,6 @@ def die_if_armed(failpoint: str) -> None:
 if __name__ == "__main__":
     set_failpoint_hook(die_if_armed)
     if os.environ.get("UNGUARDED"):
-        store._build_type_guards = lambda *_: {}  # type: ignore[assignment]
+        queues._build_stock_guards = lambda *_: {}  # type: ignore[assignment]
         store_promo_codes.build_promo_guards = lambda *_: {}  # type: ignore[assignment]
     runpy.run_path(str(ROOT / "wsgi.py"), run_name="__main__")

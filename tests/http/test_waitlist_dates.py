@@ -148,5 +148,6 @@ def test_entries_from_before_are_listed_without_a_date(db, ann):
     event_id = two_dates(db, 0)
     ann.wait(event_id)
     db.waitlist.update_one({}, {"$unset": {"scheduleId": ""}})
+    db.events.update_one({}, {"$set": {"queues": {"0": {"1": {"waiting": 1}}}}})
     (entry,) = ann.waitlist_entries()
     assert (entry["position"], *(entry[name] for name in AWAITED)) == (1, *[None] * 5)

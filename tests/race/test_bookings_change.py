@@ -17,6 +17,7 @@ from eventapp.core.errors import AppError, Conflict
 from eventapp.events import editing
 from eventapp.events import store as events_store
 from eventapp.events.changes import NO_EVENT_CACHE
+from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
 from tests import factories
@@ -315,7 +316,7 @@ def test_control_without_the_guards_a_cancelled_event_is_sold(context, db, monke
     with pytest.raises(Conflict):
         kit.book(context, event)
     context.inventory._states.put(seen)
-    monkeypatch.setattr(inventory_store, "build_sale_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_queues, "build_sale_guards", lambda *_: {})
     monkeypatch.setattr(inventory_store, "build_on_sale_guard", lambda *_: {})
     monkeypatch.setattr(inventory_store, "build_terms_guard", lambda _event: {})
     kit.book(context, event)

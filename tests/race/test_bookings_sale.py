@@ -11,7 +11,7 @@ from eventapp.bookings import store as bookings_store
 from eventapp.bookings.errors import NoFreeReference, RequestUnderWay
 from eventapp.bookings.sales import batches, idempotency
 from eventapp.bookings.sales import service as sales
-from eventapp.inventory import store as inventory_store
+from eventapp.inventory import queues as inventory_queues
 from tests import factories
 from tests.race import kit
 
@@ -40,7 +40,7 @@ def race(context, event, calls=THREADS, **order):
 
 def without_guard(monkeypatch):
     """Take the take's guards out: what was seen before the write decides alone."""
-    monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_queues, "_build_stock_guards", lambda *_: {})
 
 
 def test_the_last_ticket_is_sold_once(context, db):

@@ -25,7 +25,7 @@ from eventapp.core.errors import AppError
 from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import allocation as inventory_allocation
-from eventapp.inventory import store as inventory_store
+from eventapp.inventory import queues as inventory_queues
 from eventapp.waitlist import joining
 from tests import factories
 from tests.conftest import MONGO_URI
@@ -354,7 +354,7 @@ def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, mo
     run.cancel(user=PEOPLE[0])
     assert kit.stock_counters(run.context.db, run.event) == (3, 0, 3, 1)
     run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")
-    monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_queues, "_build_stock_guards", lambda *_: {})
     monkeypatch.setattr(inventory_allocation, "allocate", nobody_waits)
     with pytest.raises(AssertionError):
         run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")

@@ -96,7 +96,7 @@ class Answer:
 # What runs in each process.
 
 GUARDS = {
-    "the guard of quotas": ("eventapp.inventory.store.build_quota_guards", lambda _places: {}),
+    "the guard of quotas": ("eventapp.inventory.queues._build_stock_guards", lambda *_: {}),
     "the return to quotas": ("eventapp.inventory.moves.compute_quota_changes", lambda *_: {}),
 }
 

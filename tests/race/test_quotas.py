@@ -15,6 +15,7 @@ from eventapp.core.clock import utc_now
 from eventapp.events import quota_editing
 from eventapp.events import quotas as quota_rules
 from eventapp.events import store as events_store
+from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from tests import factories
 from tests.race import kit
@@ -131,7 +132,7 @@ def test_the_last_place_of_a_shared_quota_is_sold_once(context, db, event):
 
 def test_control_without_the_guard_it_is_sold_several_times(context, db, event, monkeypatch):
     set_quotas(db, [({}, 1)])
-    monkeypatch.setattr(inventory_store, "build_quota_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_queues, "_build_stock_guards", lambda *_: {})
     contexts = [kit.another_process(context) for _ in range(4)]
     for one in contexts:
         one.inventory.get_sale_state(event["eventId"])  # each has seen the last place

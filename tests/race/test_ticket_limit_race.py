@@ -10,6 +10,7 @@ from eventapp.bookings import store as bookings_store
 from eventapp.bookings.sales import ticket_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
+from eventapp.inventory.types import OfferableQueue
 from tests import factories
 from tests.race import kit
 from tests.race.test_waitlist_race import make_offers, offered, wait
@@ -168,8 +169,9 @@ def make_two_offers_concurrently(context, db, monkeypatch):
     ):
         suspension.wait()
         other = kit.another_process(context)
-        type_b = other.inventory.get_sale_state(event["eventId"])["ticketTypes"][1]
-        waitlist_offers._offer_to_first(other, event["eventId"], type_b, utc_now())
+        entry_b = db.waitlist.find_one({"ticketTypeId": 2})
+        queue = OfferableQueue(entry_b["scheduleId"], 2, 6, frozenset())
+        waitlist_offers._offer_to(other, entry_b, queue, utc_now())
         suspension.resume()
         made.result()
     return event, user

@@ -13,7 +13,8 @@ from eventapp.bookings.sales import ticket_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.inventory import allocation as inventory_allocation
-from eventapp.inventory import store as inventory_store
+from eventapp.inventory import queues as inventory_queues
+from eventapp.inventory.types import OfferableQueue
 from eventapp.jobs import service as jobs
 from eventapp.waitlist import joining
 from eventapp.waitlist import service as waitlist
@@ -92,7 +93,7 @@ def test_returned_tickets_go_to_the_waitlist(context, db):
 
 def test_control_without_the_guard_a_purchase_passes_the_waitlist(context, db, monkeypatch):
     event, sold, _ = sold_out_event(context, db, 1, 1)
-    monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_queues, "_build_stock_guards", lambda *_: {})
     allocate = inventory_allocation.allocate
     blind = lambda e, *rest: allocate(  # noqa: E731
         {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, *rest
@@ -131,10 +132,8 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
     ):
         suspension.wait()
         other = kit.another_process(context)
-        (ticket_type,) = other.inventory.get_sale_state(event["eventId"])["ticketTypes"]
-        waitlist_offers._offer_to_first(
-            other, event["eventId"], {**ticket_type, "availableTickets": 1}, utc_now()
-        )
+        queue = OfferableQueue(1, 1, 1, frozenset())
+        waitlist_offers._offer_to(other, db.waitlist.find_one({}), queue, utc_now())
         suspension.resume()
         offering.result()
     assert [user for user, _ in offered(db)].count(people[0]) == 2

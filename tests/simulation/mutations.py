@@ -10,6 +10,7 @@ from unittest import mock
 
 from eventapp.bookings import partial_cancellations
 from eventapp.bookings import store as bookings_store
+from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_promo_codes
 from eventapp.inventory.service import StockMove
@@ -55,7 +56,7 @@ def _with_one_key() -> list[Replacement]:
 
 MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     "a take without the guard of its tickets": lambda: [
-        (inventory_store, "_build_type_guards", lambda *_: {})
+        (inventory_queues, "_build_stock_guards", lambda *_: {})
     ],
     "a take without the guard of its quotas": lambda: [
         (inventory_store, "build_quota_guards", lambda *_: {})

@@ -43,6 +43,7 @@ def store_entry(db, key, entry, age, **counts):
     schedule_id = booking.get("scheduleId") or 0
     for counter, cell_counter in CELL_COUNTERS.items():
         changes[f"cells.{schedule_id}.1.{cell_counter}"] = counts.get(counter, 0)
+    changes[f"queues.{schedule_id}.1.waiting"] = counts.get("waiting", 0)
     db.events.update_one(
         {"eventId": 1},
         {
@@ -156,7 +157,9 @@ def test_an_interrupted_confirmation_is_completed(db, context, ann, made):
 
 def test_a_join_without_a_waitlist_entry_is_undone(db, context):
     event_of(db, 0)
-    store_entry(db, f"wait-{ObjectId()}", {"kind": "enter", "type": 1}, OLD, waiting=1)
+    store_entry(
+        db, f"wait-{ObjectId()}", {"kind": "enter", "type": 1, "scheduleId": 1}, OLD, waiting=1
+    )
     recover_twice(context)
     assert (stock_of(db, 1), in_flight_entries(db)) == ((0, 0, 0, 0), {})
 
@@ -195,7 +198,8 @@ def test_an_offer_interrupted_before_it_was_stored_is_undone(db, context, ann, l
         },
     )
     id_, quantity = ObjectId(), 2 + last
-    entry = {"kind": "take", "items": [[1, quantity]], "held": True, "leftQueue": [[1, last]]}
+    entry = {"kind": "take", "items": [[1, quantity]], "held": True, "scheduleId": 1}
+    entry["leftQueue"] = [[1, last]]
     counts = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -last}
     store_entry(db, str(id_), entry, OLD, **counts)
     db.waitlist.update_one({}, {"$set": {"offering": {"bookingId": id_, "at": utc_now() - OLD}}})

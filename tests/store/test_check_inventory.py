@@ -155,10 +155,10 @@ def test_changes_in_flight_are_no_fault(run, db, people):
     entry = {"kind": "take", "items": [[1, 1]], "held": True, "by": "", "at": now}
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.heldTickets": 1, "available": -1}
     change |= {"cells.0.1.held": 1, "quotas.0.availableTickets": -1}
-    enter = {"kind": "enter", "type": 2, "by": "", "at": now}
+    enter = {"kind": "enter", "type": 2, "scheduleId": 4, "by": "", "at": now}
     stored = {f"inFlight.{key}": entry, f"inFlight.wait-{ObjectId()}": enter, "marksSince": now}
     db.events.update_one({"eventId": 1}, {"$inc": change, "$set": stored})
-    damage(db, **{B + "waiting": 1})
+    damage(db, **{B + "waiting": 1, "queues.4.2.waiting": 1})
     assert run() == (0, ["all tickets add up"])
     damage(db, **{A + "heldTickets": 1})
     assert run("--repair")[0] == 0

@@ -19,6 +19,7 @@ from eventapp.events import (
 )
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_repairs
+from eventapp.inventory.queues import build_update as build_queue_update
 from eventapp.promotions import store as promotions_store
 from tests.architecture import PACKAGE, ROOT
 from tests.factories import make_event
@@ -43,6 +44,7 @@ GUARDED = {
         {0: {"availableTickets": -1, "soldTickets": 1}},
         cells={},
         quotas={},
+        queues=build_queue_update(event, {}),
         guards={},
         now=now,
         new_entries={"b": TAKE},

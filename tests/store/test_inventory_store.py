@@ -7,7 +7,8 @@ from bson import ObjectId
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
-from eventapp.inventory import store, store_repairs, store_waitlists
+from eventapp.events.types import CountedStock
+from eventapp.inventory import queues, store, store_repairs, store_waitlists
 from tests.bookings_factories import Caller, event_of
 
 ENTRY = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
@@ -24,6 +25,7 @@ def take(db, event, quantity, **more):
     more.setdefault("now", utc_now())
     more.setdefault("cells", {(3, 1): {"sold": quantity}})
     more.setdefault("quotas", {})
+    more.setdefault("queues", queues.build_update(event, {}))
     changes = {0: {"availableTickets": -quantity, "soldTickets": quantity}}
     return store.update_stock(db, event, changes, **more)
 
@@ -60,10 +62,13 @@ def test_the_places_of_quotas_change_in_the_update_of_the_types(db, event):
         after = take(db, event, 1, quotas=changes, guards=guards(changes))
         return after and [each["availableTickets"] for each in after["quotas"]]
 
-    assert take_places({0: -3, 1: -3}, store.build_quota_guards) is None
-    assert take_places({0: -3, 1: -2}, store.build_quota_guards) == [2, 0]
+    def build_guards(changes):
+        return queues.build_sale_guards(event, {}, changes, {})
+
+    assert take_places({0: -3, 1: -3}, build_guards) is None
+    assert take_places({0: -3, 1: -2}, build_guards) == [2, 0]
     db.events.update_one({}, {"$set": {"quotas.0.waiting": 1}})
-    assert take_places({0: -1}, store.build_quota_guards) is None
+    assert take_places({0: -1}, build_guards) is None
     assert take_places({0: -3}, store.build_quota_offer_guards) is None
     assert take_places({0: -2}, store.build_quota_offer_guards) == [0, 0]
     assert take_places({0: 5, 1: 2}, lambda _changes: {}) == [5, 2]
@@ -174,39 +179,20 @@ def close(db, **ahead):
 
 def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
     token, closed = close(db, seconds=9)
-    assert (
-        store_repairs.replace_stock(
-            db,
-            {**closed, "rev": 7},
-            token,
-            event["ticketTypes"],
-            {"3": {"1": {"sold": 98}}},
-            [],
-            {},
-        )
-        is False
-    )
-    assert (
-        store_repairs.replace_stock(
-            db, closed, ObjectId(), event["ticketTypes"], {"3": {"1": {"sold": 98}}}, [], {}
-        )
-        is False
-    )
-    assert (
-        store_repairs.replace_stock(
-            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 99}}}, [], {}
-        )
-        is True
-    )
-    assert (
-        store_repairs.replace_stock(
-            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}, [], {}
-        )
-        is False
-    )
+    stock = CountedStock({"1": {"1": {"waiting": 3}}}, event["ticketTypes"], [])
+
+    def replace(closed, token, sold):
+        cells = {"3": {"1": {"sold": sold}}}
+        return store_repairs.replace_stock(db, closed, token, stock, cells, {})
+
+    assert replace({**closed, "rev": 7}, token, 98) is False
+    assert replace(closed, ObjectId(), 98) is False
+    assert replace(closed, token, 99) is True
+    assert replace(closed, token, 98) is False
     stored = db.events.find_one({})
     assert stored["available"] == sum(each["availableTickets"] for each in stored["ticketTypes"])
     assert stored["cells"] == {"3": {"1": {"sold": 99}}}
+    assert stored["queues"] == {"1": {"1": {"waiting": 3}}}
     assert not {"closedUntil", "closedBy"} & stored.keys()
 
 
@@ -246,6 +232,11 @@ def test_offerable_events_have_tickets_of_a_type_that_somebody_waits_for(db, eve
     db.events.update_one({}, {"$set": waiting})
     assert find_ids_to_offer(db) == [1]
     db.events.update_one({}, {"$set": {"ticketTypes.1.availableTickets": 0}})
+    assert find_ids_to_offer(db) == []
+    quota = {"quotaId": 1, "availableTickets": 2, "waiting": 1}
+    db.events.update_one({}, {"$set": {"quotas": [quota]}})
+    assert find_ids_to_offer(db) == [1]
+    db.events.update_one({}, {"$set": {"quotas.0.availableTickets": 0}})
     assert find_ids_to_offer(db) == []
 
 

@@ -142,8 +142,8 @@ def test_merged_types_keep_distinct_ids_and_their_counts(wanted):
 )
 def test_removed_types_in_use_are_found(changes, refused):
     old = [ticket_type(1), ticket_type(2, "B", **changes)]
-    assert bool(ticket_types.find_dropped_in_use(old, [ticket_type(1)])) is refused
-    assert ticket_types.find_dropped_in_use(old, old) == []
+    assert bool(ticket_types.find_dropped_in_use(old, [ticket_type(1)], ())) is refused
+    assert ticket_types.find_dropped_in_use(old, old, {1, 2}) == []
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,6 @@ def event_of(stocks, event_quotas):
             "soldTickets": 0,
             "heldTickets": 0,
             "waiting": 0,
-            "waitSequence": 0,
         }
         for type_id, tickets in enumerate(stocks, 1)
     ]

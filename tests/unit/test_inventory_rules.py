@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.inventory import allocation, rules, store
+from eventapp.inventory import allocation, queues, rules
 from eventapp.inventory.rules import (
     PARTIAL,
     REJECT,
@@ -28,10 +28,10 @@ def event_of(*stocks):
                 "ticketTypeId": type_id,
                 "availableTickets": available,
                 "waiting": waiting,
-                "waitSequence": waiting,
             }
             for type_id, (available, waiting) in enumerate(pairs, 1)
-        ]
+        ],
+        "waitSequence": sum(waiting for _, waiting in pairs),
     }
 
 
@@ -49,14 +49,14 @@ def request_of(items, mode=REJECT, booking_id="b", **more):
         ((5, 1), {1: 2, 2: 2}, PARTIAL, {1: 2, 2: 1}, {}),
         ((5, 0), {1: 2, 2: 2}, PARTIAL, {1: 2}, {}),
         ((0, 0), {1: 2, 2: 2}, PARTIAL, {}, {}),
-        ((5,), {1: 6}, WAITLIST, {1: 5}, {1: (1, 1, 1)}),
-        ((0,), {1: 6}, WAITLIST, {}, {1: (6, 1, 1)}),
-        (((9, 2),), {1: 6}, WAITLIST, {}, {1: (6, 3, 3)}),
+        ((5,), {1: 6}, WAITLIST, {1: 5}, {1: (1, 1, 1, None)}),
+        ((0,), {1: 6}, WAITLIST, {}, {1: (6, 1, 1, None)}),
+        (((9, 2),), {1: 6}, WAITLIST, {}, {1: (6, 3, 3, None)}),
         (((9, 2), 9), {1: 1, 2: 1}, REJECT, {}, {}),
         (((9, 2), 9), {1: 1, 2: 1}, PARTIAL, {2: 1}, {}),
         ((1,), {1: 2}, WAITLIST_ONLY, {}, {}),
-        ((0,), {1: 2}, WAITLIST_ONLY, {}, {1: (2, 1, 1)}),
-        (((5, 1),), {1: 2}, WAITLIST_ONLY, {}, {1: (2, 2, 2)}),
+        ((0,), {1: 2}, WAITLIST_ONLY, {}, {1: (2, 1, 1, None)}),
+        (((5, 1),), {1: 2}, WAITLIST_ONLY, {}, {1: (2, 2, 2, None)}),
     ],
 )
 def test_a_request_alone_gets_what_its_mode_allows(stocks, items, mode, taken, waitlisted):
@@ -81,7 +81,7 @@ def test_requests_are_served_in_order_and_learn_what_was_available():
     allocations = allocation.allocate(event_of(5), requests)
     assert [each.taken for each in allocations] == [{1: 3}, {}, {1: 1}, {1: 1}, {}]
     assert [each.available for each in allocations[1:]] == [{1: 2}, {1: 2}, {1: 1}, {1: 0}]
-    assert allocations[3].waitlisted == {1: (1, 1, 1)}
+    assert allocations[3].waitlisted == {1: (1, 1, 1, None)}
 
 
 item_lists = st.dictionaries(st.integers(1, 3), st.integers(1, 6), min_size=1)
@@ -101,7 +101,7 @@ def test_no_more_is_taken_than_available_and_nothing_that_others_wait_for(stocks
     for type_id, (available, waiting) in enumerate(stocks, 1):
         assert taken.get(type_id, 0) <= (0 if waiting else available)
     joined = [item for allocation in allocations for item in allocation.waitlisted.items()]
-    assert len({(type_id, queued.sequence) for type_id, queued in joined}) == len(joined)
+    assert len({queued.sequence for _, queued in joined}) == len(joined)
     grants = [
         (request, allocation)
         for request, allocation in zip(requests, allocations, strict=True)
@@ -143,7 +143,7 @@ def test_the_reversal_of_a_take_undoes_all_of_its_changes(held):
     event = event_of(5, 5)
     grants = [(request_of({1: 2, 2: 1}, held=held), rules.Allocation({1: 2, 2: 1}))]
     changes = rules.compute_sale_changes(event, grants)
-    guards = store.build_sale_guards(event, changes)
+    guards = queues.build_sale_guards(event, changes, {}, {})
     entry = rules.build_sale_entries(grants, TODAY)["b"]
     undone = rules.sum_changes_by_index(event, rules.compute_reversal(entry))
     for index, reversal in undone.items():
@@ -157,7 +157,7 @@ def test_cells_get_the_tickets_of_their_entry_and_type():
         (request_of({1: 2, 2: 1}, schedule_id=7), rules.Allocation({1: 2, 2: 1})),
         (request_of({1: 3}, schedule_id=7, held=True), rules.Allocation({1: 3})),
         (request_of({1: 1}), rules.Allocation({1: 1})),
-        (request_of({2: 1}, WAITLIST, schedule_id=8), rules.Allocation({}, {2: (1, 1, 1)})),
+        (request_of({2: 1}, WAITLIST, schedule_id=8), rules.Allocation({}, {2: (1, 1, 1, None)})),
     ]
     cells = rules.compute_sale_cells(grants)
     assert cells == {(7, 1): {"sold": 2, "held": 3}, (7, 2): {"sold": 1}, (0, 1): {"sold": 1}}
@@ -171,7 +171,7 @@ def test_cells_get_the_tickets_of_their_entry_and_type():
 def test_the_cells_of_moves_add_up_by_entry():
     back = StockMove("a", {1: {"availableTickets": 2, "soldTickets": -2}}, schedule_id=7)
     confirmed = StockMove.for_confirmation("b", {2: 1}, {2: 3})
-    left = StockMove.for_leaving("c", 1)
+    left = StockMove.for_leaving("c", 0, 1)
     changes = rules.sum_cell_changes((m.schedule_id, m.changes) for m in (back, confirmed, left))
     assert changes == {(7, 1): {"sold": -2}, (0, 2): {"sold": 1, "held": -4}}
 
@@ -179,11 +179,11 @@ def test_the_cells_of_moves_add_up_by_entry():
 def test_moves_add_up_and_find_each_ticket_type_at_any_index():
     back = StockMove.for_return("a", {1: 2, 2: 1}, held=False)
     sold = StockMove.for_confirmation("b", {2: 1}, {2: 3})
-    left = StockMove.for_leaving("c", 1)
+    left = StockMove.for_leaving("c", 0, 1)
     assert [move.key for move in (back, sold, left)] == ["give-a", "confirm-b", "leave-c"]
     reordered = {"ticketTypes": [{"ticketTypeId": 2}, {"ticketTypeId": 1}]}
     changes = rules.sum_changes_by_index(reordered, back.changes, sold.changes, left.changes)
     assert changes == {
         0: {"availableTickets": 4, "soldTickets": 0, "heldTickets": -4},
-        1: {"availableTickets": 2, "soldTickets": -2, "waiting": -1},
+        1: {"availableTickets": 2, "soldTickets": -2},
     }

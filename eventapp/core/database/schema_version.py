@@ -10,7 +10,8 @@ Versions:
 1  schedule entries have a date and a location.
 2  schedule entries have ids, zones and instants; bookings have the id of their entry; events count
    their tickets by entry and type.
-3  waitlist entries have the id of the schedule entry that they wait for.
+3  waitlist entries have the id of the schedule entry that they wait for; events count them by entry
+   and type, and number them together.
 """
 
 from typing import TypedDict, cast
