@@ -31,13 +31,20 @@ class LeftWaitlist(NamedTuple):
 
 
 def accept_offer(
-    context: BookingContext, event_id: int, actor: Actor, quantity: int | None, now: datetime
+    context: BookingContext,
+    event_id: int,
+    actor: Actor,
+    quantity: int | None,
+    now: datetime,
+    *,
+    booking_id: ObjectId | None = None,
 ) -> StoredBooking:
-    """Charge for the oldest open offer to the caller and confirm it.
+    """Charge for an open offer to the caller and confirm it.
 
     Args:
         quantity: how many of the offered tickets to take; None for all. If it is more than were
             offered, all are taken.
+        booking_id: the id of the offer; None for the newest open one.
 
     Returns:
         The confirmed booking.
@@ -45,30 +52,41 @@ def accept_offer(
     Raises:
         NoOffer, HoldExpired, PaymentFailed: the booking is not confirmed.
     """
-    offers = _find_offers(context, actor.require_user_id(), event_id)
-    open_offers = [offer for offer in offers if rules.is_open_hold(offer, now)]
-    if not open_offers:
-        raise _make_no_offer(offers, now)
-    oldest = open_offers[-1]
-    booking = confirm_booking(context, oldest["_id"], actor, now, quantity)
+    offers = _find_offers(context, actor.require_user_id(), event_id, booking_id)
+    newest = next((offer for offer in offers if rules.is_open_hold(offer, now)), None)
+    if newest is None:
+        raise _make_no_offer(offers, "last offer" if booking_id is None else "offer", now)
+    booking = confirm_booking(context, newest["_id"], actor, now, quantity)
     offer_in_request(context, event_id, now)
     return booking
 
 
-def _make_no_offer(offers: Sequence[StoredBooking], now: datetime) -> NoOffer:
-    """Return the error that says what became of the last of these offers, which has ended."""
+def _make_no_offer(offers: Sequence[StoredBooking], name: str, now: datetime) -> NoOffer:
+    """Return the error that says what became of the first of these offers, which has ended.
+
+    Args:
+        name: what the message calls the offer.
+    """
     if not offers:
         return NoOffer()
     status = determine_offer_status(offers[0], now)
     return NoOffer(
-        f"Your last offer, {offers[0]['bookingReference']}, was {status}", offerStatus=status
+        f"Your {name}, {offers[0]['bookingReference']}, was {status}", offerStatus=status
     )
 
 
 def leave_waitlist(
-    context: BookingContext, event_id: int, actor: Actor, now: datetime
+    context: BookingContext,
+    event_id: int,
+    actor: Actor,
+    now: datetime,
+    *,
+    schedule_id: int | None = None,
 ) -> LeftWaitlist:
     """End the caller's waitlist entries for an event, and decline their open offers.
+
+    Args:
+        schedule_id: leave only what is for this schedule entry; None to leave all.
 
     Raises:
         NotOnWaitlist: there was nothing to end or decline.
@@ -77,12 +95,21 @@ def leave_waitlist(
     user_id, ended, tickets = actor.require_user_id(), 0, 0
     for _attempt in range(LEAVE_ATTEMPTS):
         ended += waitlist.end_entries(
-            context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
+            context.db,
+            context.inventory,
+            user_id=user_id,
+            event_id=event_id,
+            schedule_id=schedule_id,
+            now=now,
         )
         # The entries are read before the offers, so that the offer of an ended entry is found.
-        is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
+        is_waiting = waitlist.is_waiting(context.db, user_id, event_id, schedule_id)
         offers = _find_offers(context, user_id, event_id)
-        declined = [offer for offer in offers if decline_offer(context, offer, now)]
+        declined = [
+            offer
+            for offer in offers
+            if schedule_id in (None, offer.get("scheduleId")) and decline_offer(context, offer, now)
+        ]
         tickets += sum(offer["quantity"] for offer in declined)
         if not is_waiting:
             break
@@ -109,5 +136,11 @@ def withdraw_user(context: BookingContext, user_id: ObjectId, now: datetime) -> 
         offer_in_request(context, event_id, now)
 
 
-def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> list[StoredBooking]:
-    return store.find_offers(context.db, user_id, event_id, MAX_LISTED)
+def _find_offers(
+    context: BookingContext, user_id: ObjectId, event_id: int, booking_id: ObjectId | None = None
+) -> list[StoredBooking]:
+    """Return offers to a user for one event, newest first; only the one with `booking_id` if given.
+
+    It is not there if it is an offer to someone else, or for another event.
+    """
+    return store.find_offers(context.db, user_id, event_id, MAX_LISTED, booking_id)

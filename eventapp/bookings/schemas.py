@@ -8,6 +8,7 @@ from eventapp.bookings.rules import STATUSES
 from eventapp.bookings.types import Shortfall
 from eventapp.core.http.fields import (
     MAX_INT64,
+    ObjectIdField,
     PageAnswer,
     PageQuery,
     PositiveInt64,
@@ -154,11 +155,21 @@ class CancellationBody(Schema):
 
 
 class AcceptBody(Schema):
-    """The number of tickets of an offer to accept; all if `quantity` is absent."""
+    """The offer to accept, and the number of its tickets.
+
+    Without `bookingId` it is the newest open offer, and without `quantity` all of its tickets.
+    """
 
     EXAMPLE: ClassVar[JsonObject] = {"quantity": 1}
 
     quantity = StrictInt(1, MAX_QUANTITY)
+    bookingId = ObjectIdField()
+
+
+class LeaveQuery(Schema):
+    """What to leave: the waitlist of one schedule entry, or of all without `scheduleId`."""
+
+    scheduleId = fields.Integer(validate=validate.Range(1, MAX_INT64))
 
 
 class EventBookingsQuery(PageQuery):

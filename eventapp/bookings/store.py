@@ -173,15 +173,17 @@ def find_active_ids(db: Db, booking_ids: Sequence[object]) -> set[ObjectId]:
     return {booking["_id"] for booking in found}
 
 
-def find_offers(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> list[StoredBooking]:
-    """Return the waitlist offers to a user, accepted and ended ones too, newest first.
+def find_offers(
+    db: Db, user_id: ObjectId, event_id: int, limit: int, booking_id: ObjectId | None = None
+) -> list[StoredBooking]:
+    """Return the waitlist offers to a user for one event, ended ones too, newest first.
 
     Args:
-        event_id: None for the offers of all events.
+        booking_id: return only the offer with this id; None for all.
     """
-    where = _build_offers_filter(user_id)
-    if event_id is not None:
-        where["eventId"] = event_id
+    where = {**_build_offers_filter(user_id), "eventId": event_id}
+    if booking_id is not None:
+        where["_id"] = booking_id
     return list(_bookings(db).find(where).sort("createdAt", DESCENDING).limit(limit))
 
 

@@ -422,3 +422,4 @@ class AcceptInput(TypedDict):
     """The body of POST /waitlist/{eventId}/accept."""
 
     quantity: NotRequired[int]  # tickets to take; absent for all that are offered
+    bookingId: NotRequired[ObjectId]  # the offer; absent for the newest open one

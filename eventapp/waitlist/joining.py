@@ -202,5 +202,5 @@ def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntr
 
 def find_waited_type_ids(db: Db, user_id: ObjectId, event_id: int, schedule_id: int) -> set[int]:
     """Return the ticket types of this event that the user waits for at this schedule entry."""
-    entries = store.find_active_of_user_and_event(db, user_id, event_id)
-    return {each["ticketTypeId"] for each in entries if each.get("scheduleId") == schedule_id}
+    entries = store.find_active_of_user_and_event(db, user_id, event_id, schedule_id)
+    return {entry["ticketTypeId"] for entry in entries}

@@ -33,22 +33,31 @@ __all__ = ["NotOnWaitlist"]
 ENTRIES_PER_UPDATE = 200
 
 
-def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
-    """Return whether the user has an active entry for this event."""
-    return bool(store.find_active_of_user_and_event(db, user_id, event_id))
+def is_waiting(db: Db, user_id: ObjectId, event_id: int, schedule_id: int | None = None) -> bool:
+    """Return whether the user has an active entry for this event, or schedule entry of it."""
+    return bool(store.find_active_of_user_and_event(db, user_id, event_id, schedule_id))
 
 
 # Ending entries.
 
 
 def end_entries(
-    db: Db, inventory: Inventory, *, user_id: ObjectId, event_id: int, now: datetime
+    db: Db,
+    inventory: Inventory,
+    *,
+    user_id: ObjectId,
+    event_id: int,
+    schedule_id: int | None,
+    now: datetime,
 ) -> int:
     """End the user's active entries for this event, and return how many were ended.
 
     An entry that is claimed for an offer stays active.
+
+    Args:
+        schedule_id: end only those for this schedule entry; None to end all.
     """
-    entries = store.find_active_of_user_and_event(db, user_id, event_id)
+    entries = store.find_active_of_user_and_event(db, user_id, event_id, schedule_id)
     return sum(end_entry(db, inventory, entry, "left", now) for entry in entries)
 
 

@@ -160,9 +160,18 @@ def find_all_of_user(db: Db, user_id: ObjectId) -> list[WaitlistEntry]:
     return list(_entries(db).find({"userId": user_id}).sort("joinedAt", DESCENDING))
 
 
-def find_active_of_user_and_event(db: Db, user_id: ObjectId, event_id: int) -> list[WaitlistEntry]:
-    """Return the user's active entries for one event."""
-    return list(_entries(db).find({"userId": user_id, "eventId": event_id, "active": True}))
+def find_active_of_user_and_event(
+    db: Db, user_id: ObjectId, event_id: int, schedule_id: int | None = None
+) -> list[WaitlistEntry]:
+    """Return the user's active entries for one event.
+
+    Args:
+        schedule_id: return only those for this schedule entry; None for all.
+    """
+    where: Query = {"userId": user_id, "eventId": event_id, "active": True}
+    if schedule_id is not None:
+        where["scheduleId"] = schedule_id
+    return list(_entries(db).find(where))
 
 
 def find_active_of_event(db: Db, event_id: int, limit: int) -> list[WaitlistEntry]:

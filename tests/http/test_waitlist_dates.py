@@ -128,6 +128,90 @@ def test_the_offer_is_for_the_date_that_was_waited_for(db, ann, bob):
     assert (booked["scheduleId"], booked["location"]) == (1, "Volos")
 
 
+def leave(caller, event_id, schedule_id):
+    return caller.call("DELETE", f"/waitlist/{event_id}?scheduleId={schedule_id}")
+
+
+def test_one_of_two_dates_can_be_left(db, ann, bob):
+    event_id = two_dates(db, 0)
+    for number in (1, 2):
+        ann.wait(event_id, scheduleId=number)
+    bob.wait(event_id, scheduleId=1)
+    answer = leave(ann, event_id, 1)
+    assert (answer.status_code, answer.json) == (200, {"message": "You left the waitlist"})
+    assert [entry["scheduleId"] for entry in ann.waitlist_entries()] == [2]
+    assert [entry["position"] for entry in bob.waitlist_entries()] == [1]
+    assert stock_of(db, event_id)[3] == 2
+    refused(leave(ann, event_id, 1), 404, "not_on_waitlist")
+    refused(leave(bob, event_id, 2), 404, "not_on_waitlist")
+    ann.wait(event_id, scheduleId=1)
+
+
+def test_all_dates_are_left_without_one(db, ann):
+    event_id = two_dates(db, 0)
+    for number in (1, 2):
+        ann.wait(event_id, scheduleId=number)
+    assert ann.call("DELETE", f"/waitlist/{event_id}").status_code == 200
+    assert (ann.waitlist_entries(), stock_of(db, event_id)[3]) == ([], 0)
+
+
+def test_a_date_to_leave_must_be_a_number(ann):
+    refused(leave(ann, 1, 0), 400, "validation_error")
+    refused(leave(ann, 1, "x"), 400, "validation_error")
+
+
+@pytest.fixture
+def two_offers(db, ann, bob, holder):
+    """Offer ann one ticket of each date; return the offers, the older one first."""
+    event_id = two_dates(db, 2)
+    bookings = [bob.book(event_id, scheduleId=1), holder.book(event_id, scheduleId=2)]
+    for number in (1, 2):
+        ann.wait(event_id, scheduleId=number)
+    bob.cancel(bookings[0])
+    holder.cancel(bookings[1])
+    newer, older = ann.offers()
+    assert [offer["scheduleId"] for offer in (older, newer)] == [1, 2]
+    return older, newer
+
+
+def test_leaving_a_date_declines_only_its_offer(ann, two_offers):
+    older, _newer = two_offers
+    answer = leave(ann, older["eventId"], 1)
+    assert answer.json["message"] == "You declined the offer of 1 ticket"
+    assert [offer["status"] for offer in ann.offers()] == ["open", "declined"]
+
+
+def test_the_newest_offer_is_accepted_first(ann, two_offers):
+    for offer in reversed(two_offers):
+        booked = ann.accept(offer["eventId"]).json["data"]["booking"]
+        assert (booked["_id"], booked["scheduleId"]) == (offer["bookingId"], offer["scheduleId"])
+
+
+def test_one_of_two_offers_can_be_accepted(ann, two_offers):
+    older, newer = two_offers
+    booked = ann.accept(1, bookingId=older["bookingId"]).json["data"]["booking"]
+    assert (booked["_id"], booked["status"]) == (older["bookingId"], "confirmed")
+    assert [offer["status"] for offer in ann.offers()] == ["open", "accepted"]
+    body = refused(ann.accept(1, bookingId=older["bookingId"]), 404, "no_offer")
+    assert body["message"] == f"Your offer, {older['bookingReference']}, was accepted"
+    assert ann.accept(1).json["data"]["booking"]["_id"] == newer["bookingId"]
+
+
+def test_only_own_offers_of_the_event_can_be_accepted(db, ann, bob, two_offers):
+    older, _newer = two_offers
+    other_event = two_dates(db, 1)
+    booked = ann.book(other_event)
+    for caller, event_id, booking_id in (
+        (bob, 1, older["bookingId"]),
+        (ann, other_event, older["bookingId"]),
+        (ann, other_event, booked["_id"]),
+        (ann, 1, "0" * 24),
+    ):
+        refused(caller.accept(event_id, bookingId=booking_id), 404, "no_offer")
+    refused(ann.accept(1, bookingId="x"), 400, "validation_error")
+    assert [offer["status"] for offer in ann.offers()] == ["open", "open"]
+
+
 def test_no_offer_is_made_for_a_date_that_is_over(app, db, ann, bob, holder):
     event_id = two_dates(db, 1)
     bob.book(event_id, scheduleId=1, hold=True)

@@ -5,7 +5,13 @@ from flask import Response
 from eventapp.bookings import offer_answers, offer_lists, service
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import booking_response
-from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer, OffersQuery
+from eventapp.bookings.schemas import (
+    AcceptBody,
+    BookedAnswer,
+    LeaveQuery,
+    OffersAnswer,
+    OffersQuery,
+)
 from eventapp.bookings.types import AcceptInput, StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
@@ -41,12 +47,19 @@ def list_own_offers(query: JsonObject) -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404, 409)
 def accept_offer(body: AcceptInput, event_id: int) -> Response:
-    """Accept the caller's open offer, for all or some of its tickets.
+    """Accept an open offer to the caller, for all or some of its tickets.
 
     A quantity that is greater than the offer takes all of it; the message says so.
     """
     quantity, context = body.get("quantity"), current_booking_context()
-    booking = offer_answers.accept_offer(context, event_id, current_actor(), quantity, utc_now())
+    booking = offer_answers.accept_offer(
+        context,
+        event_id,
+        current_actor(),
+        quantity,
+        utc_now(),
+        booking_id=body.get("bookingId"),
+    )
     return booking_response(
         _describe_acceptance(booking, quantity), service.render_current(context, booking)
     )
@@ -70,12 +83,17 @@ def _format_tickets(count: int) -> str:
 
 @bp.route("/<whole:event_id>", methods=["DELETE"])
 @user_required
+@bp.arguments(LeaveQuery, location="query")
 @bp.response(200, Message)
 @bp.error_responses(404)
-def leave_waitlist(event_id: int) -> Response:
-    """Leave an event's waitlist and decline its open offers to the caller."""
+def leave_waitlist(query: JsonObject, event_id: int) -> Response:
+    """Leave an event's waitlist, of one or all of its dates, and decline the open offers of it."""
     left = offer_answers.leave_waitlist(
-        current_booking_context(), event_id, current_actor(), utc_now()
+        current_booking_context(),
+        event_id,
+        current_actor(),
+        utc_now(),
+        schedule_id=query.get("scheduleId"),
     )
     declined = f"declined the offer of {_format_tickets(left.tickets)}"
     if not left.tickets:
