@@ -20,6 +20,8 @@ class StoredPromoCode(TypedDict):
     validFrom: NotRequired[datetime]  # the first moment at which it is valid; absent: always
     validUntil: NotRequired[datetime]  # the first moment at which it is no longer valid
     ticketTypeIds: NotRequired[list[int]]  # the types that it discounts; absent: all
+    # The types that nobody may name without such a code; absent: none. They were secret when named.
+    unlocks: NotRequired[list[int]]
     active: bool  # False: nobody can use it
     used: int  # active bookings that carry it, and takes in flight that do
     taken: bool  # True once it was in a take. It then keeps its spelling and is never deleted

@@ -51,9 +51,13 @@ def list_visible_types(types: Iterable[AnyType], *, may_manage: bool) -> list[An
     return [each for each in types if may_manage or "visibility" not in each]
 
 
-def may_be_named(ticket_type: TicketType) -> bool:
-    """Return whether a request may name the type by its id. A secret one is as unknown to all."""
-    return ticket_type.get("visibility") != SECRET
+def may_be_named(ticket_type: TicketType, unlocked: Container[int] = ()) -> bool:
+    """Return whether a request may name the type. To others, a secret type is an unknown one.
+
+    Args:
+        unlocked: the ticketTypeIds that the promo code of the request unlocks.
+    """
+    return ticket_type.get("visibility") != SECRET or ticket_type["ticketTypeId"] in unlocked
 
 
 def make_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:

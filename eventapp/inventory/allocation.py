@@ -125,10 +125,14 @@ class _Remaining:
 def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
     """Return the allocation of one request, and take it from `remaining`."""
     wanted, mode = request.items, request.on_shortfall
+    refusal = remaining.promo_codes.judge(request.promo_code, wanted, request.moment)
+    if refusal == "not_found":
+        return Allocation(promo_refusal=refusal)
     unknown = next((type_id for type_id in wanted if type_id not in remaining.types), None)
+    if unknown is None:  # Without a code that unlocks it, a secret type is an unknown one.
+        unknown = remaining.promo_codes.find_locked(request.promo_code, wanted)
     if unknown is not None:
         return Allocation(unknown_type_id=unknown)
-    refusal = remaining.promo_codes.judge(request.promo_code, wanted, request.moment)
     if refusal and refusal != "exhausted":  # A used up code refuses only who would get a ticket.
         return Allocation(promo_refusal=refusal)
     available, granted, limits = {}, {}, []

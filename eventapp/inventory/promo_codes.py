@@ -77,6 +77,11 @@ class PromoCodeUses:
         """Begin with the uses that the codes have left in this state of the event."""
         self._codes: Mapping[str, StoredPromoCode] = event.get("promoCodes", {})
         self._ticket_types = event["ticketTypes"]
+        self._secret_ids = {
+            each["ticketTypeId"]
+            for each in event["ticketTypes"]
+            if each.get("visibility") == "secret"
+        }
         self._left = {key: count_uses_left(code) for key, code in self._codes.items()}
 
     def judge(
@@ -94,10 +99,22 @@ class PromoCodeUses:
         code = self._codes.get(key)
         if code is None or moment is None or not is_valid(code, moment):
             return "not_found"
-        if not compute_discounts(code, self._ticket_types).keys() & set(ticket_type_ids):
+        affected = compute_discounts(code, self._ticket_types).keys() | code.get("unlocks", ())
+        if not affected & set(ticket_type_ids):
             return "not_applicable"
         left = self._left[key]
         return "exhausted" if left is not None and left <= 0 else None
+
+    def find_locked(self, key: str | None, ticket_type_ids: Iterable[int]) -> int | None:
+        """Return one of these types that is secret and that the code does not unlock, or None.
+
+        Args:
+            key: the folded code, which is valid; None without one.
+        """
+        locked = self._secret_ids & set(ticket_type_ids) if self._secret_ids else ()
+        if locked and key:
+            locked -= set(self._codes[key].get("unlocks", ()))
+        return min(locked, default=None)
 
     def add_use(self, key: str | None) -> None:
         """Count the use of the code that a request names, if it names one."""

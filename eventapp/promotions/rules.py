@@ -13,7 +13,7 @@ from eventapp.promotions.types import EventPromoCodes, PromoCodePatch, PromoCode
 MAX_CODES = 200
 KINDS = ("percent", "amount", "fixed_price")
 # The fields that null removes.
-OPTIONAL_FIELDS = ("maxUses", "validFrom", "validUntil", "ticketTypeIds")
+OPTIONAL_FIELDS = ("maxUses", "validFrom", "validUntil", "ticketTypeIds", "unlocks")
 # The least and the greatest value of each kind, in hundredths of a percent or in cents.
 MAX_CENTS = 100_000_000
 VALUE_RANGES = {"percent": (1, 10_000), "amount": (1, MAX_CENTS), "fixed_price": (0, MAX_CENTS)}
@@ -36,17 +36,20 @@ def _set_fields(code: Mapping[str, object], body: PromoCodePatch) -> StoredPromo
         fields["value"] = round(body["value"] * 100)
     if type_ids := body.get("ticketTypeIds"):
         fields["ticketTypeIds"] = sorted(set(type_ids))
+    if unlocked := body.get("unlocks"):
+        fields["unlocks"] = sorted(set(unlocked))
     removed = {name for name in OPTIONAL_FIELDS if fields.get(name) is None}
     return cast(StoredPromoCode, {n: v for n, v in fields.items() if n not in removed})
 
 
 def find_code_faults(
-    code: StoredPromoCode, patch: PromoCodePatch, type_ids: Collection[int]
+    code: StoredPromoCode, patch: PromoCodePatch, event: EventPromoCodes
 ) -> dict[str, list[str]]:
     """Return what is wrong with a code after a patch, by the field at fault.
 
     Args:
-        type_ids: the ticketTypeIds of the event. A code may keep types that were removed since.
+        event: the event of the code. A code may keep types that were removed since, or that are no
+            longer secret.
     """
     faults: dict[str, list[str]] = {}
     least, greatest = VALUE_RANGES[code["kind"]]
@@ -57,8 +60,10 @@ def find_code_faults(
     window = code.get("validFrom"), code.get("validUntil")
     if window[0] and window[1] and window[1] <= window[0]:
         faults["validUntil"] = ["Must be after validFrom."]
-    if set(patch.get("ticketTypeIds") or ()) - set(type_ids):
+    if set(patch.get("ticketTypeIds") or ()) - set(list_type_ids(event)):
         faults["ticketTypeIds"] = ["The event has no such ticket type."]
+    if set(patch.get("unlocks") or ()) - _find_secret_ids(event):
+        faults["unlocks"] = ["The event has no such secret ticket type."]
     return faults
 
 
@@ -73,6 +78,11 @@ def list_type_ids(event: EventPromoCodes) -> list[int]:
     return [each["ticketTypeId"] for each in event["ticketTypes"]]
 
 
+def _find_secret_ids(event: EventPromoCodes) -> set[int]:
+    types = event["ticketTypes"]
+    return {each["ticketTypeId"] for each in types if each.get("visibility") == "secret"}
+
+
 def present_promo_code(code: StoredPromoCode, type_ids: Collection[int]) -> PromoCodeView:
     """Return a promo code as its organizer sees it.
 
@@ -82,7 +92,8 @@ def present_promo_code(code: StoredPromoCode, type_ids: Collection[int]) -> Prom
     Args:
         type_ids: the ticketTypeIds of the event.
     """
-    cents, discounted = code["value"], code.get("ticketTypeIds")
+    cents = code["value"]
+    discounted, unlocked = code.get("ticketTypeIds"), code.get("unlocks")
     return {
         "codeId": code["codeId"],
         "code": code["code"],
@@ -92,6 +103,7 @@ def present_promo_code(code: StoredPromoCode, type_ids: Collection[int]) -> Prom
         "validFrom": code.get("validFrom"),
         "validUntil": code.get("validUntil"),
         "ticketTypeIds": discounted and [each for each in discounted if each in type_ids],
+        "unlocks": unlocked and [each for each in unlocked if each in type_ids],
         "active": code["active"],
         "used": code["used"],
     }

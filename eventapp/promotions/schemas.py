@@ -49,6 +49,15 @@ class PromoCodePatch(Schema):
         validate=validate.Length(1, MAX_TYPES),
         metadata=_describe("The ticket types that it discounts; null for all."),
     )
+    unlocks = fields.List(
+        StrictInt(1),
+        allow_none=True,
+        validate=validate.Length(1, MAX_TYPES),
+        metadata=_describe(
+            "The secret ticket types that may be named, booked and quoted with it; null for none. "
+            "It need not discount them: a fixed price above the price discounts nothing."
+        ),
+    )
     active = StrictBool(metadata=_describe("False: nobody can use it."))
 
     class Meta:
@@ -98,6 +107,7 @@ class PromoCodeAnswer(Schema):
     validFrom = fields.DateTime(required=True, allow_none=True)
     validUntil = fields.DateTime(required=True, allow_none=True)
     ticketTypeIds = fields.List(fields.Integer(), required=True, allow_none=True)
+    unlocks = fields.List(fields.Integer(), required=True, allow_none=True)
     active = fields.Boolean(required=True)
     used = fields.Integer(
         required=True, metadata=_describe("Held and confirmed bookings that use it.")

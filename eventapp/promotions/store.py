@@ -20,6 +20,7 @@ FIELDS = {
     "rev": 1,
     "closedUntil": 1,
     "ticketTypes.ticketTypeId": 1,
+    "ticketTypes.visibility": 1,
     "promoCodes": 1,
     "nextCodeId": 1,
 }

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from eventapp.events.promo_codes import StoredPromoCode
+from eventapp.events.sales_rules import Visibility
 from eventapp.events.types import Closable, EventRevision
 
 Kind: TypeAlias = Literal["percent", "amount", "fixed_price"]
@@ -19,6 +20,7 @@ class PromoCodePatch(TypedDict, total=False):
     validFrom: datetime | None
     validUntil: datetime | None
     ticketTypeIds: list[int] | None
+    unlocks: list[int] | None
     active: bool
 
 
@@ -33,12 +35,13 @@ class PromoCodeView(TypedDict):
     validFrom: datetime | None
     validUntil: datetime | None
     ticketTypeIds: list[int] | None
+    unlocks: list[int] | None
     active: bool
     used: int
 
 
-class TypeId(TypedDict):
-    """The id of a ticket type."""
+class TypeId(Visibility):
+    """The id and the visibility of a ticket type."""
 
     ticketTypeId: int
 

@@ -41,6 +41,7 @@ INEXPRESSIBLE_ERRORS = {
     "Must be draft or published, or the status that the event has.",
     "The event has no such entry.",
     "The event has no such ticket type.",
+    "The event has no such secret ticket type.",
     "The lists of a quota hold at most 366 ids together.",
     "Another promo code of the event is spelled like this.",
 }

@@ -70,6 +70,7 @@ def test_a_new_code_has_no_limits(olga, event_id):
         "validFrom": None,
         "validUntil": None,
         "ticketTypeIds": None,
+        "unlocks": None,
         "active": True,
         "used": 0,
     }

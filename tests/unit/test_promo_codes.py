@@ -138,3 +138,20 @@ def test_the_requests_of_a_batch_share_the_uses_that_are_left():
 
 def test_the_uses_of_each_code_are_counted():
     assert promo_codes.count_uses(["a", None, "b", "a"]) == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "type_ids", "locked"),
+    [
+        (None, [1, 3], None),
+        (None, [1, 2], 2),
+        ("other", [2], 2),
+        ("spring", [2, 1], None),
+        ("spring", [4, 2], 4),
+    ],
+)
+def test_a_secret_type_is_locked_unless_the_code_unlocks_it(key, type_ids, locked):
+    state = event(20, 20, 20, 20, codes={"spring": code(unlocks=[2]), "other": code()})
+    for index, visibility in ((1, "secret"), (2, "hidden"), (3, "secret")):
+        state["ticketTypes"][index]["visibility"] = visibility
+    assert promo_codes.PromoCodeUses(state).find_locked(key, type_ids) == locked

@@ -5,7 +5,7 @@ quantities by ticket type, for one state of the event. No other module interpret
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -129,12 +129,17 @@ def _collect_items(body: PurchaseInput) -> Sequence[ItemInput]:
 
 
 def resolve_purchase(
-    purchase: Purchase, event: SaleState, limits: rules.Limits, now: datetime
+    purchase: Purchase,
+    event: SaleState,
+    limits: rules.Limits,
+    now: datetime,
+    unlocked: Collection[int] = (),
 ) -> tuple[Quantities, ScheduleEntry]:
     """Return the quantities by ticketTypeId and the schedule entry that a purchase asks for.
 
     Args:
         event: the state of the event to resolve the purchase against.
+        unlocked: the ticketTypeIds that its promo code unlocks.
 
     Raises:
         TicketTypeNotFound, ValidationFailed: the event has no such ticket type or schedule entry.
@@ -142,7 +147,7 @@ def resolve_purchase(
         TicketMinimum: a booking of a ticket type needs more tickets.
         EventPast: the schedule entry is over.
     """
-    items = _resolve_items(purchase, event)
+    items = _resolve_items(purchase, event, unlocked)
     _refuse_too_many(sum(items.values()), limits)
     refuse_quantities(event, items)
     entry = choose_schedule_entry(
@@ -165,7 +170,7 @@ def require_code_key(promo_code: str | None) -> str | None:
     return key
 
 
-def _resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
+def _resolve_items(purchase: Purchase, event: SaleState, unlocked: Collection[int]) -> Quantities:
     """Return the quantities by ticketTypeId, without checking limits and dates.
 
     Raises:
@@ -174,16 +179,21 @@ def _resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
     """
     if purchase.only_type_quantity is not None:
         return {NameableTypes(event).require_only_id(): purchase.only_type_quantity}
-    return resolve_item_list(purchase.items, event)
+    return resolve_item_list(purchase.items, event, unlocked)
 
 
-def resolve_item_list(items: Iterable[PurchaseItem], event: SaleState) -> Quantities:
+def resolve_item_list(
+    items: Iterable[PurchaseItem], event: SaleState, unlocked: Collection[int]
+) -> Quantities:
     """Return the quantities of items by ticketTypeId; items of one type are added up.
+
+    Args:
+        unlocked: the ticketTypeIds that the promo code of the request unlocks.
 
     Raises:
         TicketTypeNotFound: the event has no ticket type that may be named like this.
     """
-    types, quantities = NameableTypes(event), Quantities()
+    types, quantities = NameableTypes(event, unlocked), Quantities()
     for named_id, type_name, quantity in items:
         type_id = types.require_id(named_id, type_name)
         quantities[type_id] = quantities.get(type_id, 0) + quantity

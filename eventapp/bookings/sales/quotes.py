@@ -9,6 +9,7 @@ from eventapp.bookings.types import Quote, QuoteInput
 from eventapp.core.access.actor import Actor
 from eventapp.events.service import EventNotFound, may_see
 from eventapp.inventory.entry_choice import choose_schedule_entry
+from eventapp.inventory.nameable_types import find_unlocked
 from eventapp.inventory.service import PromoCodeUses, compute_discounts, make_promo_error
 
 
@@ -30,13 +31,14 @@ def quote(
     if not may_see(event, actor):
         raise EventNotFound
     discounts: dict[int, int] = {}
+    moment = inventory.correct_clock(now)
     if key := require_code_key(body.get("promoCode")):
         event = inventory.read_with_promo_code(event_id, key)
+    unlocked = find_unlocked(event, key, moment)
     if "scheduleId" in body:
         choose_schedule_entry(event, now, schedule_id=body["scheduleId"])
-    quantities = resolve_item_list(read_items(body["items"]), event)
+    quantities = resolve_item_list(read_items(body["items"]), event, unlocked)
     if key:
-        moment = inventory.correct_clock(now)
         if refusal := PromoCodeUses(event).judge(key, quantities, moment):
             raise make_promo_error(refusal)
         discounts = compute_discounts(event["promoCodes"][key], event["ticketTypes"])

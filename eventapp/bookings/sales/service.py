@@ -49,6 +49,7 @@ from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
+from eventapp.inventory.nameable_types import find_unlocked
 from eventapp.inventory.service import (
     Allocation,
     EventPast,
@@ -164,12 +165,17 @@ def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now
     """
     inventory, limits = context.inventory, context.limits
     state = inventory.get_sale_state(purchase.event_id)
+    key = require_code_key(purchase.promo_code)
     try:
         items, schedule_entry = resolve_purchase(purchase, state, limits, now)
     except (EventPast, TicketLimit, TicketMinimum, TicketTypeNotFound, ValidationFailed):
-        # The cached state may be out of date.
-        state = inventory.get_sale_state(purchase.event_id, fresh=True)
-        items, schedule_entry = resolve_purchase(purchase, state, limits, now)
+        # The cached state may be out of date, and has no promo codes, which may unlock a type.
+        if key:
+            state = inventory.read_with_promo_code(purchase.event_id, key)
+        else:
+            state = inventory.get_sale_state(purchase.event_id, fresh=True)
+        unlocked = find_unlocked(state, key, inventory.correct_clock(now))
+        items, schedule_entry = resolve_purchase(purchase, state, limits, now, unlocked)
     request = TicketRequest(
         booking_id=str(ObjectId()),
         items=items,
@@ -180,7 +186,7 @@ def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now
         waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
         terms=get_terms(state),
         moment=now,
-        promo_code=require_code_key(purchase.promo_code),
+        promo_code=key,
     )
     return Sale(actor, purchase, state, schedule_entry, request, limits, now)
 

@@ -137,7 +137,7 @@ class SalesRules(Schema):
         validate=validate.OneOf(VISIBILITIES),
         metadata={
             "description": "`public`, also for null. `hidden`: in no list of types, sold to who "
-            "names its id. `secret`: not sold, and known to the organizer and holders of tickets."
+            "names its id. `secret`: as unknown, but for a promo code that unlocks it."
         },
     )
     saleState = Ignored()
