@@ -40,7 +40,7 @@ OBSERVERS = ("analytics", "jobs", "health")
 # Core, bottom to top. A module may import its own package or module, and those of its own group and
 # of the groups above it in this list.
 CORE_ORDER = (
-    ("errors", "clock", "json", "roles", "failpoints", "logging"),
+    ("errors", "clock", "waiting", "json", "roles", "failpoints", "logging"),
     ("metrics", "textsearch", "lru_cache"),
     ("paging", "app_key"),
     ("embedded",),

@@ -1,6 +1,5 @@
 """Accept offers and leave the waitlist: what users do with the offers that they get."""
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -15,12 +14,13 @@ from eventapp.bookings.transitions import confirm_booking
 from eventapp.bookings.types import StoredBooking
 from eventapp.bookings.waitlist_offers import decline_offer, offer_in_request
 from eventapp.core.access.actor import Actor
+from eventapp.core.waiting import BoundedWait
 from eventapp.waitlist import service as waitlist
 
 # The newest offers of a user and event that are looked at.
 MAX_LISTED = 100
-# How often leaving is tried while an offer is being made, and the pause after each attempt.
-LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
+# How long leaving waits while an offer is being made, and the pause after each attempt.
+MAX_WAIT_SECONDS, PAUSE_SECONDS = 1.0, 0.02
 
 
 class LeftWaitlist(NamedTuple):
@@ -93,7 +93,10 @@ def leave_waitlist(
         OfferUnderWay: an offer to the caller took too long to make.
     """
     user_id, ended, tickets = actor.require_user_id(), 0, 0
-    for _attempt in range(LEAVE_ATTEMPTS):
+    wait = BoundedWait(
+        max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=OfferUnderWay
+    )
+    while True:
         ended += waitlist.end_entries(
             context.db,
             context.inventory,
@@ -113,9 +116,7 @@ def leave_waitlist(
         tickets += sum(offer["quantity"] for offer in declined)
         if not is_waiting:
             break
-        time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: its offer is being made.
-    else:
-        raise OfferUnderWay
+        wait.pause()  # An entry is claimed: its offer is being made.
     if not ended and not tickets:
         raise waitlist.NotOnWaitlist
     offer_in_request(context, event_id, now)

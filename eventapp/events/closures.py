@@ -4,10 +4,10 @@
 `eventapp.inventory.store`). Requests wait for that moment, because it is usually short.
 """
 
-import time
 from datetime import datetime
 
 from eventapp.core.clock import start_clock
+from eventapp.core.waiting import BoundedWait
 from eventapp.events import rules
 from eventapp.events.errors import EventClosed
 from eventapp.events.types import Closable
@@ -26,7 +26,9 @@ class ClosureWait:
 
     def __init__(self, now: datetime) -> None:
         self.clock = start_clock(now)
-        self._deadline: float | None = None
+        self._wait = BoundedWait(
+            max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=EventClosed
+        )
 
     def pause_if_closed(self, event: Closable) -> None:
         """Sleep for PAUSE_SECONDS if the event is closed.
@@ -37,11 +39,5 @@ class ClosureWait:
         Raises:
             EventClosed: it is closed, and the request has waited for MAX_WAIT_SECONDS.
         """
-        if not rules.is_closed(event, self.clock()):
-            return
-        now = time.monotonic()
-        if self._deadline is None:
-            self._deadline = now + MAX_WAIT_SECONDS
-        if now >= self._deadline:
-            raise EventClosed
-        time.sleep(PAUSE_SECONDS)
+        if rules.is_closed(event, self.clock()):
+            self._wait.pause()

@@ -1,14 +1,13 @@
 """The same Idempotency-Key gives the same answer, and books once."""
 
 import threading
-from types import SimpleNamespace
 
 import pytest
 
 from eventapp import build_booking_context
 from eventapp.bookings import store
-from eventapp.bookings.sales import idempotency
 from eventapp.core.http.app_context import CONFIG
+from eventapp.core.waiting import BoundedWait
 from tests.bookings_factories import event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -127,7 +126,7 @@ def test_a_refusal_does_not_wait_for_a_recorded_sale(db, ann, monkeypatch):
     ann.cancel(booking)
     ann.book(1, 1, 1)
     pauses = []
-    monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(BoundedWait, "pause", pauses.append)
     answer = ann.order(1, key="k", ticketTypeId=2, quantity=1)
     refused(answer, 409, "already_booked")
     assert pauses == []
@@ -151,11 +150,11 @@ def test_a_repeated_request_waits_for_the_one_in_progress(db, app, ann, body, mo
         answers.append(ann.order(1, key="k", **body))
         done.set()
 
-    def let_it_go_on(_seconds):
+    def let_it_go_on(_wait):
         go_on.set()
         done.wait(5)
 
-    monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=let_it_go_on))
+    monkeypatch.setattr(BoundedWait, "pause", let_it_go_on)
     monkeypatch.setattr(store, "insert_bookings", insert_later)
     thread = threading.Thread(target=first)
     thread.start()

@@ -1,7 +1,6 @@
 """Concurrent purchases never oversell. Each control shows that they would without a guard."""
 
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 from bson import ObjectId
@@ -11,6 +10,7 @@ from eventapp.bookings import store as bookings_store
 from eventapp.bookings.errors import NoFreeReference, RequestUnderWay
 from eventapp.bookings.sales import batches, idempotency
 from eventapp.bookings.sales import service as sales
+from eventapp.core.waiting import BoundedWait
 from eventapp.inventory import queues as inventory_queues
 from tests import factories
 from tests.race import kit
@@ -195,7 +195,7 @@ def test_a_key_has_one_answer_however_long_the_first_request_takes(context, db, 
     """The second request gets no ticket while the first has not stored its booking."""
     event, user = event_of(db, 1), ObjectId()
     order = {"user": user, "key": "k1", "on_shortfall": "waitlist"}
-    monkeypatch.setattr(idempotency, "WAIT_ATTEMPTS", 2)
+    monkeypatch.setattr(idempotency, "MAX_WAIT_SECONDS", 0.05)
     with (
         kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(partial(kit.book, context, event, **order)) as first,
@@ -216,8 +216,7 @@ def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(context, db, mo
     event, user = event_of(db, 1), ObjectId()
     first = kit.booking_id(kit.book(context, event, user=user, key="k1"))
     db.bookings.update_one({"_id": first}, {"$set": {"slot": "moved away"}})
-    clock = SimpleNamespace(sleep=lambda _seconds: pytest.fail("waited"))
-    monkeypatch.setattr(idempotency, "time", clock)
+    monkeypatch.setattr(BoundedWait, "pause", lambda _self: pytest.fail("waited"))
     (result,) = kit.run_concurrently(partial(kit.book, context, event, user=user, key="k2"))
     assert result.code == "sold_out"
 

@@ -13,7 +13,6 @@ index spans both collections.
 """
 
 import hashlib
-import time
 from typing import cast
 
 from bson import ObjectId
@@ -23,12 +22,13 @@ from eventapp.bookings.errors import IdempotencyMismatch, RequestUnderWay
 from eventapp.bookings.sales.purchases import Purchase, PurchaseAnswer
 from eventapp.bookings.types import PurchaseData
 from eventapp.core.database import Db
+from eventapp.core.waiting import BoundedWait
 from eventapp.inventory.service import Inventory
 from eventapp.waitlist import joining
 from eventapp.waitlist.types import IdempotencyRecord
 
-# How often the answer of a concurrent request is read, and the pause after each read.
-WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 100, 0.02
+# How long the answer of a concurrent request is waited for, and the pause after each read.
+MAX_WAIT_SECONDS, PAUSE_SECONDS = 2.0, 0.02
 # Hexadecimal digits of the digest of a key in an in-flight entry.
 DIGEST_LENGTH = 32
 
@@ -122,18 +122,19 @@ def await_answer(
         back.
 
     Raises:
-        RequestUnderWay: the request has stored no answer in WAIT_ATTEMPTS pauses, which take 2
-            seconds.
+        RequestUnderWay: the request has stored no answer within MAX_WAIT_SECONDS.
     """
     if purchase.idempotency_key is None:
         return None
     requesters = _list_requesters(user_id, purchase)
-    for _attempt in range(WAIT_ATTEMPTS):
+    wait = BoundedWait(
+        max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=RequestUnderWay
+    )
+    while True:
         # The entry is read before the answer: an answer that is stored in between is found.
         is_in_flight = inventory.in_flight_entries.has_take(purchase.event_id, requesters)
         if answer := find_answer(db, user_id, purchase):
             return answer
         if not is_in_flight:
             return None
-        time.sleep(WAIT_PAUSE_SECONDS)
-    raise RequestUnderWay
+        wait.pause()

@@ -4,13 +4,12 @@ A take counts a use of the code before its booking is stored. If the booking is 
 free again. So a request that finds the code used up is refused only once every use is recorded.
 """
 
-import time
-
 from bson import ObjectId
 
 from eventapp.bookings import store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.sales.purchases import Purchase
+from eventapp.core.waiting import BoundedWait
 from eventapp.inventory.service import EventBusy, PromoExhausted, PromoNotFound, fold_code
 
 # How long one request waits, and the pause after each read.
@@ -25,7 +24,8 @@ def await_use(context: BookingContext, purchase: Purchase) -> None:
         PromoNotFound: the code was deleted.
         EventBusy: some uses were neither recorded nor given back within MAX_WAIT_SECONDS.
     """
-    key, deadline = fold_code(purchase.promo_code or ""), time.monotonic() + MAX_WAIT_SECONDS
+    key = fold_code(purchase.promo_code or "")
+    wait = BoundedWait(max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=EventBusy)
     while key:
         uses = context.inventory.in_flight_entries.find_uses(purchase.event_id, key)
         if uses is None:
@@ -36,7 +36,5 @@ def await_use(context: BookingContext, purchase: Purchase) -> None:
         # The bookings are read after the event: a take without a booking is not recorded yet.
         if takes == store.find_existing_ids(context.db, takes):
             raise PromoExhausted
-        if time.monotonic() > deadline:
-            raise EventBusy
-        time.sleep(PAUSE_SECONDS)
+        wait.pause()
     raise PromoNotFound

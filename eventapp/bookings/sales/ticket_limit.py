@@ -28,8 +28,6 @@ had never been a waitlist entry, so every claim is written later than its in-fli
 offer finds that entry.
 """
 
-import time
-
 from bson import ObjectId
 
 from eventapp.bookings import rules, store
@@ -39,14 +37,15 @@ from eventapp.bookings.sales import idempotency
 from eventapp.bookings.sales.purchases import Purchase
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.database import Db
+from eventapp.core.waiting import BoundedWait
 from eventapp.events.types import SaleState
 from eventapp.inventory.quantity_limits import refuse_quantities_of_user
 from eventapp.inventory.service import Allocation, Quantities, TicketLimit, sum_quantities
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
-# How often a purchase checks whether a claim is gone, and the pause after each check.
-WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 50, 0.02
+# How long a purchase waits until a claim is gone, and the pause after each check.
+MAX_WAIT_SECONDS, PAUSE_SECONDS = 1.0, 0.02
 
 
 def refuse_over_limit(
@@ -65,8 +64,8 @@ def refuse_over_limit(
 
     Raises:
         AlreadyBooked, AnsweredBefore, TicketLimit: because of the user's other bookings.
-        OfferUnderWay: an offer to the user has taken longer than all pauses, which is a second. Its
-            process may have died.
+        OfferUnderWay: an offer to the user has taken longer than MAX_WAIT_SECONDS. Its process may
+            have died.
     """
     if allocation.taken:
         _await_offers(context, user_id, purchase.event_id)
@@ -92,11 +91,11 @@ def count_tickets(db: Db, user_id: ObjectId, event_id: int) -> int:
 
 
 def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> None:
-    for _attempt in range(WAIT_ATTEMPTS):
-        if not waitlist.is_offer_in_progress(context.db, user_id, event_id):
-            return
-        time.sleep(WAIT_PAUSE_SECONDS)
-    raise OfferUnderWay
+    wait = BoundedWait(
+        max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=OfferUnderWay
+    )
+    while waitlist.is_offer_in_progress(context.db, user_id, event_id):
+        wait.pause()
 
 
 def count_tickets_left_for_offer(
