@@ -92,7 +92,8 @@ def apply_edit(
         edit: called again each time that a sale or another edit came between read and write.
         event_changes: notified as soon as the event is written.
         default_zone: the zone of today in lists.
-        is_shown: whether `__v` and `updatedAt` tell everybody of the edit.
+        is_shown: whether `__v` and `updatedAt` tell everybody of the edit. They never tell of one
+            that changes nothing but secret ticket types.
 
     Raises:
         EventNotFound, Forbidden: from `get_managed`.
@@ -105,9 +106,10 @@ def apply_edit(
         event = get_managed(db, event_id, actor)
         wait.pause_if_closed(event)
         patch = _complete_patch(event, edit(event), now, get_local_date(now, default_zone))
-        if is_shown:
+        is_told = is_shown and rules.may_tell_of_edit(event, patch)
+        if is_told:
             patch["updatedAt"] = now
-        after = store.write_if_unchanged(db, event, patch, now=wait.clock(), is_shown=is_shown)
+        after = store.write_if_unchanged(db, event, patch, now=wait.clock(), is_shown=is_told)
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)

@@ -83,7 +83,7 @@ class BelowSold(Conflict):
 
     def __init__(self, least: int) -> None:
         """Add the least possible capacity to the details."""
-        super().__init__(f"{least} tickets are sold or held already", least=least)
+        super().__init__(f"Tickets sold or held already: {least}", least=least)
 
 
 class QuotaInUse(Conflict):

@@ -1,6 +1,6 @@
 """Rules of events: derived fields, edits of ticket types, and events as answers present them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple, cast
 
@@ -16,6 +16,7 @@ from eventapp.events.ticket_types import (
     find_empty_stocks,
     is_sold_out,
     list_visible_types,
+    may_be_named,
     present_ticket_types,
 )
 from eventapp.events.types import (
@@ -136,6 +137,31 @@ def is_entry_in_use(event: Event, schedule_id: int) -> bool:
     queues = event.get("queues", {}).get(str(schedule_id), {})
     is_taken = any(count for counts in cells.values() for count in counts.values())
     return is_taken or any(queue["waiting"] for queue in queues.values())
+
+
+def may_tell_of_edit(event: Event, patch: Mapping[str, object]) -> bool:
+    """Return whether `__v` and `updatedAt` may tell everybody of an edit.
+
+    They may not if it changes secret ticket types and nothing that others see.
+
+    Args:
+        event: the event before the edit.
+        patch: the fields that the edit sets.
+    """
+    after = cast(Event, {**event, **patch})
+    if all(map(may_be_named, [*event["ticketTypes"], *after["ticketTypes"]])):
+        return True
+    return _select_told_parts(event) != _select_told_parts(after)
+
+
+def _select_told_parts(event: Event) -> dict[str, object]:
+    fields = cast(dict[str, object], event)
+    told = {name: fields.get(name) for name in (*HEAD_FIELDS, *TAIL_FIELDS)}
+    # Who waits is no part of an edit, which may only count it at another stock.
+    told["ticketTypes"] = [
+        {**each, "waiting": 0} for each in event["ticketTypes"] if may_be_named(each)
+    ]
+    return told
 
 
 def make_schedule_change_fields(

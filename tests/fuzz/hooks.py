@@ -39,6 +39,7 @@ INEXPRESSIBLE_ERRORS = {
     # These depend on the stored event.
     "Another ticket type has this name.",
     "Must be draft or published, or the status that the event has.",
+    "At most 50 quotas",
     "The event has no such entry.",
     "The event has no such ticket type.",
     "The event has no such secret ticket type.",

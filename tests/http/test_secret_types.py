@@ -244,6 +244,66 @@ def test_an_event_without_a_public_type_is_in_no_list(client, db, ann, host, que
     assert find_lists() == [1] * 8
 
 
+# Edits that change nothing but a secret type, and edits that change what everybody sees.
+SECRET_EDITS = [
+    ("PATCH", "/ticket-types/{secret}", {"price": 5, "availableTickets": 7}),
+    (
+        "PATCH",
+        "/ticket-types/{secret}",
+        {"type": "Xyzzyzz II", "salesUntil": "2030-01-01T00:00:00Z"},
+    ),
+    ("PATCH", "/ticketTypes/1", {"price": 6}),
+    ("POST", "/ticket-types", {**SECRET, "type": "Xyzzyzz III"}),
+    ("DELETE", "/ticket-types/{secret}", None),
+    ("POST", "/quotas", {"name": "Xyzzyzz", "capacity": 3, "ticketTypeIds": [SECRET_ID]}),
+]
+TOLD_EDITS = [
+    ("PATCH", "/ticket-types/{secret}", {"visibility": None}),
+    ("PATCH", "/ticket-types/1", {"price": 5}),
+    ("PATCH", "/schedule/0", {"location": "Athens"}),
+    ("POST", "/ticket-types", {"type": "New", "price": 5, "availableTickets": 7}),
+]
+
+
+def edit(host, event_id, method, path, body):
+    answer = host.call(method, f"/events/{event_id}{path.format(secret=SECRET_ID)}", body)
+    assert answer.status_code in (200, 201), answer.json
+
+
+def read_as_anyone(client, event_id):
+    paths = (f"/events/{event_id}", "/events", "/events?sortBy=price", "/events?search=sample")
+    answers = [client.get(f"/api{path}") for path in paths]
+    return [(each.data, each.headers["ETag"]) for each in answers]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), SECRET_EDITS)
+def test_nobody_is_told_of_an_edit_of_a_secret_type(client, db, host, event_id, method, path, body):
+    before, stored = read_as_anyone(client, event_id), db.events.find_one({})
+    edit(host, event_id, method, path, body)
+    assert read_as_anyone(client, event_id) == before
+    assert db.events.find_one({})["terms"] == stored["terms"] + 1
+
+
+def test_nobody_is_told_of_a_replacement_that_changes_a_secret_type(client, host, event_id):
+    before = read_as_anyone(client, event_id)
+    seen = host.get(f"/events/{event_id}").json
+    seen["ticketTypes"][1]["price"] = 4
+    edit(host, event_id, "PUT", "", seen)
+    assert read_as_anyone(client, event_id) == before
+    assert host.get(f"/events/{event_id}").json["ticketTypes"][1]["price"] == 4
+    edit(host, event_id, "PUT", "", {**seen, "title": "Another"})
+    assert client.get(f"/api/events/{event_id}").json["title"] == "Another"
+
+
+@pytest.mark.parametrize(("method", "path", "body"), TOLD_EDITS)
+def test_everybody_is_told_of_an_edit_of_what_they_see(client, host, event_id, method, path, body):
+    before = client.get(f"/api/events/{event_id}").json
+    edit(host, event_id, method, path, body)
+    after = client.get(f"/api/events/{event_id}").json
+    assert after["__v"] == before["__v"] + 1
+    assert after["updatedAt"] > before["updatedAt"]
+
+
 def test_an_organizer_can_send_back_the_whole_event(host, event_id, db):
     before = host.get(f"/events/{event_id}").json
     stored = db.events.find_one({"eventId": event_id})["ticketTypes"]
