@@ -223,6 +223,7 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"$expr": {"$eq": [{"$ifNull": ["$s", None]}, None]}}, [3, 4]),
     ({"$expr": {"$in": ["$n", [1, 2]]}}, [2, 3]),
     ({"$expr": {"$and": [{"$gte": ["$cap", "$sold"]}, {"$ne": ["$n", 1]}]}}, [1, 3, 4]),
+    ({"$expr": {"$eq": [{"$size": {"$objectToArray": {"$ifNull": ["$in", {}]}}}, 1]}}, [2]),
     ({"n": {"$type": ["double", "string"]}}, [4]),
     ({"n": {"$type": "number"}}, [1, 2, 3, 4]),
     ({"n": {"$mod": [2, 1]}}, [1, 2]),

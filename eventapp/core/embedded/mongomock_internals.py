@@ -224,6 +224,10 @@ class _Parser(_aggregate._Parser):  # type: ignore[misc]
     def parse(self, expression: Any) -> Any:
         if isinstance(expression, dict) and list(expression) == ["$round"]:
             return self._round(expression["$round"])
+        if _counts_fields(expression):
+            counted = self.parse(expression["$size"]["$objectToArray"])
+            if isinstance(counted, dict):
+                return len(counted)
         return super().parse(expression)
 
     def _round(self, operands: Any) -> Any:
@@ -237,6 +241,12 @@ class _Parser(_aggregate._Parser):  # type: ignore[misc]
             first, second = first is not MISSING, second is not MISSING
         literals = [{"$literal": first}, {"$literal": second}]
         return super()._handle_comparison_operator(operator, literals)
+
+
+def _counts_fields(expression: Any) -> bool:
+    """Return whether an expression makes an array of an object's fields only to take its size."""
+    operand = expression.get("$size") if isinstance(expression, dict) else None
+    return isinstance(operand, dict) and list(operand) == ["$objectToArray"]
 
 
 def _evaluate(expression: Any, document: Any, ignore_missing_keys: bool) -> Any:
