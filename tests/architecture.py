@@ -154,6 +154,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "allocation": "service",
         "promo_codes": "rules",
         "entry_choice": "service",
+        "guards": "store",
         "in_flight": "service",
         "moves": "service",
         "nameable_types": "service",

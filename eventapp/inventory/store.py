@@ -101,6 +101,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from eventapp.core.database import Db, Query, exclude_ids
 from eventapp.events.stock_types import InFlightEntry
 from eventapp.events.types import InFlightState, SaleState
+from eventapp.inventory.guards import merge_quota_guards
 from eventapp.inventory.types import CellChanges, IndexedChanges, QueueUpdate, QuotaChanges
 
 INDEXES = {
@@ -198,8 +199,7 @@ def update_stock(
         **build_open_guard(now),
         **build_terms_guard(event),
         "cellsCounted": event.get("cellsCounted"),
-        **queues.guards,
-        **guards,
+        **merge_quota_guards(event.get("quotas", []), {**queues.guards, **guards}),
     }
     for index in changes:
         path = f"ticketTypes.{index}.ticketTypeId"

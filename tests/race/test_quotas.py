@@ -53,7 +53,8 @@ def set_quotas(db, rows):
         for quota_id, (lists, places) in enumerate(rows, 1)
     ]
     ids = {"schedule.0.scheduleId": FRIDAY, "schedule.1.scheduleId": SATURDAY}
-    db.events.update_one({}, {"$set": {**ids, "quotas": quotas}, "$inc": {"terms": 1, "rev": 1}})
+    fields = {**ids, "quotas": quotas, "nextQuotaId": len(quotas) + 1}
+    db.events.update_one({}, {"$set": fields, "$inc": {"terms": 1, "rev": 1}})
 
 
 def free_places(db):
