@@ -80,6 +80,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_sums": "store",
     },
     "bookings": {
+        "bodies": "types",
         "auditing": "service",
         "booked_entries": "service",
         "cell_counts": "service",

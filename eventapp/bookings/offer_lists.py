@@ -5,9 +5,10 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, views
+from eventapp.bookings.bodies import OfferView
 from eventapp.bookings.booked_entries import follow_events
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
+from eventapp.bookings.types import OfferStatus, StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.json import JsonObject

@@ -18,6 +18,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, store_moves, ticket_places, views
+from eventapp.bookings.bodies import CancellationInput, RefundView
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
     IdempotencyMismatch,
@@ -39,13 +40,7 @@ from eventapp.bookings.transitions import (
     end_booking,
     refuse_after_deadline,
 )
-from eventapp.bookings.types import (
-    Cancellation,
-    CancellationInput,
-    RefundView,
-    RequestDigests,
-    StoredBooking,
-)
+from eventapp.bookings.types import Cancellation, RequestDigests, StoredBooking
 from eventapp.bookings.waitlist_offers import offer_in_request
 from eventapp.core import json
 from eventapp.core.access.actor import Actor

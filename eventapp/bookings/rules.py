@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
+from eventapp.bookings.bodies import ItemPrice, Quote
 from eventapp.bookings.types import (
     Amount,
     BookingId,
@@ -16,11 +17,9 @@ from eventapp.bookings.types import (
     Cancellation,
     ChangeReason,
     EntryCopy,
-    ItemPrice,
     ItemTotals,
     Payment,
     PendingMove,
-    Quote,
     Refund,
     Status,
     StoredBooking,

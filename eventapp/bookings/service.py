@@ -10,12 +10,13 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, views
+from eventapp.bookings.bodies import BookingView
 from eventapp.bookings.booked_entries import follow_event, follow_events
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import from_cents, to_cents
 from eventapp.bookings.store import BookingPosition
-from eventapp.bookings.types import BookingView, StoredBooking
+from eventapp.bookings.types import StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query

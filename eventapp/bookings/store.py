@@ -25,12 +25,7 @@ from pymongo.collection import Collection
 
 from eventapp.bookings.ledger.store import build_update
 from eventapp.bookings.ledger.types import LedgerEntry
-from eventapp.bookings.types import (
-    BookingIdOnly,
-    Cancellation,
-    StoredBooking,
-    Tombstone,
-)
+from eventapp.bookings.types import BookingIdOnly, Cancellation, StoredBooking, Tombstone
 from eventapp.core.database import Db, Query, make_unknown_outcome_error, try_insert_unordered
 
 NO_TOMBSTONE: Query = {"void": {"$ne": True}}

@@ -38,13 +38,7 @@ from eventapp.bookings.service import (
     find_visible_booking,
     is_organizer_or_admin,
 )
-from eventapp.bookings.types import (
-    Cancellation,
-    ChangeReason,
-    Payment,
-    Status,
-    StoredBooking,
-)
+from eventapp.bookings.types import Cancellation, ChangeReason, Payment, Status, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Query
 from eventapp.core.errors import Conflict

@@ -1,4 +1,4 @@
-"""The documents of the collection `bookings`, their projections, and what the API takes and shows.
+"""The documents of the collection `bookings`, and their projections.
 
 Times are aware and in UTC. A document with `void: true` is not a booking: see `Tombstone`.
 """
@@ -9,7 +9,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from bson import ObjectId
 
 from eventapp.bookings.ledger.types import LedgerEntry
-from eventapp.waitlist.types import EntryView, IdempotencyRecord
+from eventapp.waitlist.types import IdempotencyRecord
 
 # The rules name ids by these, because only types may import bson.
 BookingId: TypeAlias = ObjectId
@@ -75,12 +75,6 @@ class Refund(TypedDict):
     refundId: NotRequired[str]  # the provider's id; absent until the provider has paid it back
 
 
-class RefundView(Refund):
-    """One of the refunds of a booking as the API shows it."""
-
-    ticketIds: NotRequired[list[str]]  # what was cancelled; absent if the booking ended otherwise
-
-
 class RequestDigests(TypedDict):
     """What recognizes a request that is repeated with its Idempotency-Key."""
 
@@ -97,55 +91,6 @@ class Cancellation(TypedDict):
     request: NotRequired[RequestDigests]  # absent without an Idempotency-Key
 
 
-class BookingView(TypedDict):
-    """A booking as the API shows it, in the order of its fields."""
-
-    _id: ObjectId
-    bookingReference: str
-    userId: ObjectId | None
-    eventId: int
-    eventTitle: str
-    scheduleId: int | None  # the booked schedule entry; None if it is unknown
-    date: str  # YYYY-MM-DD, in the zone of the event
-    startsAt: datetime | None  # UTC; None where no time is known
-    endsAt: datetime | None  # UTC; None where no end is known
-    timezone: str | None  # IANA name; None if the entry is unknown
-    location: str
-    items: list[BookingItem]
-    quantity: int
-    subtotal: Amount  # the sum of the items' subtotals
-    discount: Amount  # the sum of the items' discounts
-    totalPrice: Amount  # subtotal - discount
-    promoCode: str | None
-    currency: str
-    status: Status
-    expiresAt: datetime | None
-    createdAt: datetime
-    updatedAt: datetime
-    cancelledAt: datetime | None
-    refund: Refund | None
-    refunds: list[RefundView]
-
-
-class OfferView(TypedDict):
-    """A waitlist offer as the API shows it."""
-
-    bookingId: ObjectId
-    bookingReference: str
-    eventId: int
-    eventTitle: str
-    scheduleId: int | None  # see StoredBooking for this and the next four
-    date: str
-    startsAt: datetime | None
-    timezone: str | None
-    location: str
-    quantity: int
-    items: list[BookingItem]
-    status: OfferStatus
-    expiresAt: datetime | None
-    createdAt: datetime
-
-
 class PendingMove(TypedDict):
     """A change of the event's stock that follows a change of a booking.
 
@@ -159,14 +104,6 @@ class PendingMove(TypedDict):
     changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {counter: change}] of each type
     code: NotRequired[str]  # the folded promo code of which it gives back a use; absent for none
     reason: ChangeReason  # also the reason of a refund that follows
-
-
-class PurchaseData(TypedDict, total=False):
-    """The result of a purchase as the API shows it: a booking, waitlist entries, or both."""
-
-    booking: BookingView
-    waitlistEntry: EntryView  # the first entry
-    waitlistEntries: list[EntryView]  # all entries, if there are several
 
 
 class CheckIn(TypedDict):
@@ -253,27 +190,6 @@ class ItemTotals(TypedDict):
     totalPrice: Amount
     totalCents: int
     discountCents: int
-
-
-class ItemPrice(TypedDict):
-    """What tickets of one type would cost, in whole currency units."""
-
-    ticketTypeId: int
-    quantity: int  # tickets, at least 1
-    unitPrice: Amount  # the list price of one ticket
-    subtotal: Amount  # quantity * unitPrice
-    discount: Amount
-    total: Amount  # subtotal - discount
-
-
-class Quote(TypedDict):
-    """What a purchase would cost, in whole currency units."""
-
-    items: list[ItemPrice]
-    subtotal: Amount
-    discount: Amount
-    total: Amount
-    currency: str  # ISO 4217
 
 
 class Tombstone(TypedDict):
@@ -364,62 +280,3 @@ class SalesRow(TypedDict):
     cents: int  # their price, in cents
     discount: int  # the discount of these tickets, in cents
     ended: int  # bookings that were cancelled or have expired, held ones too
-
-
-# Request bodies as the schemas load them.
-
-
-class ItemInput(TypedDict):
-    """One ticket type of a purchase, named by its id or by its name."""
-
-    ticketTypeId: NotRequired[int]
-    type: NotRequired[str]
-    quantity: int  # tickets, at least 1
-
-
-class PurchaseInput(TypedDict):
-    """The body of POST /bookings.
-
-    There are three forms: `items`; `quantity` with the id or the name of one ticket type; and
-    `quantity` alone, for the only ticket type of the event.
-    """
-
-    eventId: int
-    items: NotRequired[list[ItemInput]]
-    ticketTypeId: NotRequired[int]
-    type: NotRequired[str]
-    quantity: NotRequired[int]
-    scheduleId: NotRequired[int]  # with neither of these two, the next entry of the schedule
-    scheduleIndex: NotRequired[int]  # from 0
-    promoCode: NotRequired[str | None]
-    hold: bool  # True to hold the tickets for a payment
-    onShortfall: NotRequired[Shortfall]
-
-
-class QuoteInput(TypedDict):
-    """The body of POST /events/{eventId}/quote."""
-
-    items: list[ItemInput]
-    scheduleId: NotRequired[int]
-    promoCode: NotRequired[str | None]
-
-
-class CancelledItemInput(TypedDict):
-    """Tickets of one type that are to be cancelled."""
-
-    ticketTypeId: int
-    quantity: int  # tickets, at least 1
-
-
-class CancellationInput(TypedDict):
-    """The body of POST /bookings/{id}/cancellations: either quantities by type or tickets."""
-
-    items: NotRequired[list[CancelledItemInput]]
-    ticketIds: NotRequired[list[str]]
-
-
-class AcceptInput(TypedDict):
-    """The body of POST /waitlist/{eventId}/accept."""
-
-    quantity: NotRequired[int]  # tickets to take; absent for all that are offered
-    bookingId: NotRequired[ObjectId]  # the offer; absent for the newest open one

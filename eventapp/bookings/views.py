@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import cast
 
+from eventapp.bookings.bodies import BookingView, RefundView
 from eventapp.bookings.rules import from_cents, make_ticket_id, to_cents
-from eventapp.bookings.types import BookingItem, BookingView, Refund, RefundView, StoredBooking
+from eventapp.bookings.types import BookingItem, Refund, StoredBooking
 
 # What the API shows of a booking, in this order.
 VIEW_FIELDS = tuple(BookingView.__annotations__)

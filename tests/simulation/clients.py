@@ -15,12 +15,12 @@ from eventapp.bookings import (
     transitions,
     waitlist_offers,
 )
+from eventapp.bookings.bodies import CancellationInput
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.partial_cancellations import CancellationRequest
 from eventapp.bookings.sales import service as sales
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
-from eventapp.bookings.types import CancellationInput
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
 from eventapp.events import editing, quota_editing

@@ -7,6 +7,7 @@ from flask import Response, request
 from marshmallow import Schema
 
 from eventapp.bookings import partial_cancellations, service, transitions, waitlist_offers
+from eventapp.bookings.bodies import BookingView, CancellationInput, PurchaseInput
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.sales import service as sales
 from eventapp.bookings.sales.purchases import CREATED, read_purchase
@@ -18,7 +19,6 @@ from eventapp.bookings.schemas import (
     CancellationAnswer,
     CancellationBody,
 )
-from eventapp.bookings.types import BookingView, CancellationInput, PurchaseInput
 from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.access.rate_limits import limit_guesses

@@ -3,6 +3,7 @@
 from flask import Response
 
 from eventapp.bookings import offer_answers, offer_lists, service
+from eventapp.bookings.bodies import AcceptInput
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import booking_response
 from eventapp.bookings.schemas import (
@@ -12,7 +13,7 @@ from eventapp.bookings.schemas import (
     OffersAnswer,
     OffersQuery,
 )
-from eventapp.bookings.types import AcceptInput, StoredBooking
+from eventapp.bookings.types import StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now

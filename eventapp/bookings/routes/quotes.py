@@ -2,11 +2,11 @@
 
 from flask import Response
 
+from eventapp.bookings.bodies import QuoteInput
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.sales import quotes
 from eventapp.bookings.sales.service import PROMO_REFUSALS
 from eventapp.bookings.schemas import QuoteAnswer, QuoteBody
-from eventapp.bookings.types import QuoteInput
 from eventapp.core.access.permissions import anyone, current_actor
 from eventapp.core.access.rate_limits import limit_guesses, read_rate_limit
 from eventapp.core.clock import utc_now

@@ -18,9 +18,9 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.bookings import store
+from eventapp.bookings.bodies import PurchaseData
 from eventapp.bookings.errors import IdempotencyMismatch, RequestUnderWay
 from eventapp.bookings.sales.purchases import Purchase, PurchaseAnswer
-from eventapp.bookings.types import PurchaseData
 from eventapp.core.database import Db
 from eventapp.core.waiting import BoundedWait
 from eventapp.inventory.service import Inventory

@@ -11,13 +11,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from eventapp.bookings import rules
-from eventapp.bookings.types import (
-    ItemInput,
-    PurchaseData,
-    PurchaseInput,
-    Shortfall,
-    StoredBooking,
-)
+from eventapp.bookings.bodies import ItemInput, PurchaseData, PurchaseInput
+from eventapp.bookings.types import Shortfall, StoredBooking
 from eventapp.bookings.views import render_booking
 from eventapp.core import json
 from eventapp.events.types import SaleState, ScheduleEntry

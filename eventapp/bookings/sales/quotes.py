@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from eventapp.bookings import rules
+from eventapp.bookings.bodies import Quote, QuoteInput
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.sales.purchases import read_items, require_code_key, resolve_item_list
-from eventapp.bookings.types import Quote, QuoteInput
 from eventapp.core.access.actor import Actor
 from eventapp.events.service import EventNotFound, may_see
 from eventapp.inventory.entry_choice import choose_schedule_entry
