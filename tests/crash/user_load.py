@@ -13,9 +13,9 @@ from bson import ObjectId
 from eventapp import create_app
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.config import load_config
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
+from eventapp.events import quota_editing
 from eventapp.promotions import service as promotions
 from tests import factories
 from tests.live import Server
@@ -24,7 +24,7 @@ from tests.race import kit
 TIMEOUT_SECONDS = 10
 # Half of the bookings use it. It is used up now and then.
 PROMO_CODE = {"code": "LOAD-10", "kind": "percent", "value": 10, "maxUses": 5}
-ADMIN = Actor(user_id=ObjectId(), role="admin")
+SCHEDULE_IDS = (1, 2)
 # The statuses that may occur. No request has an invalid body or concerns another user.
 EXPECTED_STATUSES = {
     "book": {201, 202, 409},
@@ -191,6 +191,8 @@ class UserLoad:
             }
             if random_source.random() < 0.5:
                 body["promoCode"] = PROMO_CODE["code"]
+            if random_source.random() < 0.5:
+                body["scheduleId"] = random_source.choice(SCHEDULE_IDS)
             if booking_id := self.book(user, body):
                 bookings[user["id"]] = booking_id
         elif roll < 0.8:
@@ -216,11 +218,15 @@ class UserLoad:
 
 
 def make_event(server, tickets, max_uses=PROMO_CODE["maxUses"]):
-    """Create an event with one ticket type and a promo code."""
+    """Create an event with one ticket type, two dates, a quota for both, and a promo code."""
+    db = server.context.db
     types = [{"type": "General", "price": 20, "availableTickets": tickets}]
-    event = factories.make_event(server.context.db, ticketTypes=types)
+    schedule = [{"date": factories.day(30 + n), "location": "Hall"} for n in SCHEDULE_IDS]
+    event = factories.make_event(db, ticketTypes=types, schedule=schedule)
+    quota = {"name": "Both dates", "capacity": tickets, "scheduleIds": list(SCHEDULE_IDS)}
+    kit.edit(db, event, quota_editing.make_quota_addition(quota))
     code = {**PROMO_CODE, "maxUses": max_uses}
-    promotions.create_promo_code(server.context.db, event["eventId"], ADMIN, code, utc_now())
+    promotions.create_promo_code(db, event["eventId"], kit.ADMIN, code, utc_now())
     return event
 
 

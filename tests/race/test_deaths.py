@@ -1,0 +1,301 @@
+"""Processes that die at any step leave nothing that the next one does not finish.
+
+`tests/crash` kills servers at each step of a request. Here workers die at each step of their jobs.
+The event has two dates, a quota, a promo code and a waitlist. Servers have died in the middle of a
+sale, of a payment and of cancellations, holds have expired, and the date was moved. Each worker
+dies at the first step at which none has died before. In the end everything is as it should be.
+"""
+
+import re
+from collections import Counter
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import (
+    event_closing,
+    event_transfer,
+    offer_answers,
+    partial_cancellations,
+    transitions,
+    waitlist_offers,
+)
+from eventapp.config import ROOT
+from eventapp.core.clock import utc_now
+from eventapp.core.failpoints import set_failpoint_hook
+from eventapp.events import editing, quota_editing
+from eventapp.events.schedules import UTC_ZONE
+from eventapp.jobs import service as jobs
+from eventapp.promotions import service as promotions
+from tests import factories
+from tests.bookings_factories import RecordingProvider
+from tests.crash.test_killed_processes import FAILPOINTS as SERVER_STEPS
+from tests.race import kit
+
+# The steps at which workers die.
+STEPS = {
+    *("undo", "move", "move-recorded", "refund", "refund-recorded", "end"),
+    *("offer-claim", "offer-take", "offer-record", "offered"),
+    *("notified", "moves-notified", "mail-claim", "mail-sent", "ledger-appended"),
+    *("record", "report-begun", "reported"),
+}
+LATER = timedelta(hours=1)
+# What a dead worker has begun is finished a minute later, so each death at an offer takes a round.
+MAX_ROUNDS = 12
+
+
+class Died(BaseException):
+    """Ends a process as `kill -9` does: no handler catches it."""
+
+
+@contextmanager
+def dying_at(step):
+    """Let this process die at a step; fail if it does not pass it."""
+
+    def die(passed):
+        if passed == step:
+            raise Died
+
+    set_failpoint_hook(die)
+    try:
+        with pytest.raises(Died):
+            yield
+    finally:
+        set_failpoint_hook(None)
+
+
+class World:
+    """Events with all kinds of work that dead processes have left.
+
+    Attributes:
+        context: the context of a process that begins with nothing cached.
+    """
+
+    def __init__(self, app, context):
+        self._app, self.context = app, kit.another_process(context)
+        self.context.payments = RecordingProvider()
+        self.context.ticket_attachments = lambda *_: ([], ())
+        db = self.context.db
+        self.event = factories.make_event(
+            db,
+            ticketTypes=[{"type": n, "price": 20, "availableTickets": 12} for n in "AB"],
+            schedule=[{"date": factories.day(n), "location": "Hall"} for n in (30, 60)],
+        )
+        quota = {"name": "Hall", "capacity": 14, "scheduleIds": [1]}
+        kit.edit(db, self.event, quota_editing.make_quota_addition(quota))
+        code = {"code": "Spring", "kind": "percent", "value": 50, "maxUses": 4}
+        promotions.create_promo_code(db, self.event["eventId"], kit.ADMIN, code, utc_now())
+        self._leave_work()
+
+    def _leave_work(self):
+        context, cancel = self.context, transitions.cancel_booking
+        with dying_at("take"):
+            self._book(2, code="spring")
+        with dying_at("charge"):
+            self._pay(self._book(1, hold=True))
+        self._book(1, hold=True, code="spring")  # It will expire.
+        paid, ended = self._buy(3, code="spring"), self._buy(2)
+        self._buy(3)
+        self._book(2, type_id=2)
+        for _ in range(3):  # Nothing is left of the type, nor of the quota.
+            self._book(1, on_shortfall="waitlist")
+        with dying_at("part"):
+            actor = self._actor_of(paid)
+            part = partial_cancellations.read_request(
+                {"items": [{"ticketTypeId": 1, "quantity": 1}]}, None, actor
+            )
+            partial_cancellations.cancel_tickets(context, paid, part, actor, utc_now())
+        with dying_at("end"):
+            cancel(context, ended, self._actor_of(ended), utc_now())
+        move = editing.make_entry_patch(0, {"location": "Tent"}, UTC_ZONE)
+        kit.edit(context.db, self.event, move)
+        other = factories.make_event(context.db)
+        for _ in range(2):
+            kit.book(context, other, user=self._make_user())
+        with dying_at("end"):
+            event_closing.cancel_event(
+                context, other["eventId"], kit.ADMIN, now=utc_now(), image_base_url=""
+            )
+
+    def _make_user(self):
+        return factories.make_user(self._app)["id"]
+
+    def _book(self, quantity, type_id=1, code=None, **order):
+        order |= {"items": ((type_id, None, quantity),), "user": self._make_user()}
+        answer = kit.book(self.context, self.event, promo_code=code, **order)
+        return "booking" in answer.data and kit.booking_id(answer)
+
+    def _actor_of(self, booking_id):
+        booking = self.context.db.bookings.find_one({"_id": booking_id})
+        return kit.attendee(booking["userId"])
+
+    def _pay(self, booking_id):
+        actor = self._actor_of(booking_id)
+        transitions.confirm_booking(self.context, booking_id, actor, utc_now())
+        return booking_id
+
+    def _buy(self, quantity, **order):
+        return self._pay(self._book(quantity, hold=True, **order))
+
+    def summarize(self):
+        """Return what users and the organizer have in the end."""
+        db = self.context.db
+        event = db.events.find_one({"eventId": self.event["eventId"]})
+        return {
+            "stock": [kit.stock_counters(db, self.event, index) for index in range(2)],
+            "places": event["quotas"][0]["availableTickets"],
+            "uses": event["promoCodes"]["spring"]["used"],
+            "bookings": Counter(
+                (each["status"], each["quantity"], each["location"])
+                for each in db.bookings.find({"void": {"$ne": True}})
+            ),
+            "waiting": [each["status"] for each in db.waitlist.find({})],
+            "balance": self.context.payments.balance,
+            "notifications": Counter(each["kind"] for each in db.notifications.find({})),
+            "mails": Counter(each["kind"] for each in db.mails.find({"status": "logged"})),
+        }
+
+
+MESSAGES = {
+    "booking_confirmed": 6,
+    "booking_expired": 5,
+    "event_changed": 3,
+    "event_cancelled": 2,
+    "tickets_cancelled": 1,
+    "booking_cancelled": 1,
+    "waitlist_offer": 3,
+}
+RESULT = {
+    "stock": [(7, 0, 5, 0), (10, 0, 2, 0)],
+    "places": 14 - 7,
+    "uses": 1,
+    "bookings": {
+        ("confirmed", 2, "Tent"): 2,
+        ("confirmed", 3, "Tent"): 1,
+        ("expired", 1, "Tent"): 2 + 3,  # two holds and three offers
+        ("cancelled", 2, "Hall"): 1,
+        ("cancelled", 1, "Volos"): 2,
+    },
+    "waiting": ["offered"] * 3,
+    "balance": 2 * 1000 + 3 * 2000,
+    "notifications": MESSAGES,
+    "mails": MESSAGES,
+}
+
+
+def work(world, hook=None, without=()):
+    """Let workers run the jobs in the course of some hours; a worker that dies gets a successor."""
+    set_failpoint_hook(hook)
+    try:
+        for minutes in (*range(MAX_ROUNDS if hook else 2), 45, 90):
+            while not _run_jobs(world, utc_now() + LATER + timedelta(minutes=minutes), without):
+                pass
+    finally:
+        set_failpoint_hook(None)
+
+
+def _run_jobs(world, now, without):
+    """Run each job once in a new process; return False if it has died."""
+    worker = kit.another_process(world.context)
+    worker.ticket_attachments = world.context.ticket_attachments
+    try:
+        for name in [each for each in jobs.JOBS if each not in without]:
+            jobs.JOBS[name].function(worker, now)
+    except Died:
+        return False
+    return True
+
+
+def die_once_at_each_step(died):
+    """Return a hook that kills the first process that passes a step and adds the step to `died`."""
+
+    def die(step):
+        if step not in died:
+            died.add(step)
+            raise Died
+
+    return die
+
+
+@pytest.fixture
+def world(app, context):
+    return World(app, context)
+
+
+def test_after_deaths_at_every_step_everything_is_done_once(world):
+    died = set()
+    work(world, die_once_at_each_step(died))
+    assert died >= STEPS
+    assert world.summarize() == RESULT
+    kit.assert_consistent(world.context, utc_now() + 4 * LATER)
+
+
+def test_workers_that_do_not_die_do_the_same(world):
+    work(world)
+    assert world.summarize() == RESULT
+
+
+@pytest.mark.parametrize("job", ["settle", "refunds", "tell", "mail"])
+def test_control_without_a_job_something_is_missing(world, job):
+    work(world, without=[job])
+    assert world.summarize() != RESULT
+
+
+# Steps that neither a load of users nor this worker passes.
+
+
+def test_a_partial_acceptance_that_dies_while_it_settles_an_earlier_charge_is_repeated(
+    app, context
+):
+    context.payments = RecordingProvider()
+    event = factories.make_event(
+        context.db, ticketTypes=[{"type": "A", "price": 20, "availableTickets": 3}]
+    )
+    first, user = ObjectId(), ObjectId()
+    kit.book(context, event, 3, user=first)
+    kit.book(context, event, 3, user=user, on_shortfall="waitlist")
+    sold = context.db.bookings.find_one({"userId": first})["_id"]
+    waitlist_offers.cancel_and_offer(context, sold, kit.attendee(first), utc_now())
+
+    def accept(quantity, minutes):
+        now = utc_now() + timedelta(minutes=minutes)
+        actor, event_id = kit.attendee(user), event["eventId"]
+        return offer_answers.accept_offer(context, event_id, actor, quantity, now)
+
+    with dying_at("charge"):
+        accept(3, 0)
+    with dying_at("forbid"):
+        accept(1, 5)
+    assert context.payments.balance == 6000
+    assert accept(1, 6)["quantity"] == 1
+    kit.run_all_jobs(context, utc_now() + timedelta(minutes=7))
+    assert context.payments.balance == 2000
+    kit.assert_consistent(context)
+
+
+def test_a_transfer_of_events_that_dies_is_repeated(app, context):
+    old_id, new_id = (factories.make_user(app, "organizer")["id"] for _ in range(2))
+    events = [factories.make_event(context.db, organizer_id=old_id) for _ in range(2)]
+    for event in events:
+        kit.book(context, event)
+    transfer = partial(event_transfer.transfer_all_events, context, old_id, new_id, utc_now())
+    with dying_at("bookings-transferred"):
+        transfer()
+    transfer()
+    for collection in (context.db.events, context.db.bookings):
+        assert collection.distinct("organizerId") == [new_id]
+    kit.assert_consistent(context)
+
+
+# The others are in `tests/race/test_event_deletion.py` and in the two tests before.
+ELSEWHERE = {"deletion-recorded", "deletion", "deletion-recorded-again"}
+ELSEWHERE |= {"forbid", "bookings-transferred"}
+
+
+def test_a_process_dies_at_every_failpoint():
+    texts = [path.read_text() for path in (ROOT / "eventapp").rglob("*.py")]
+    names = {name for text in texts for name in re.findall(r'failpoint\("([^"]+)"\)', text)}
+    assert names == STEPS | set(SERVER_STEPS) | ELSEWHERE
