@@ -40,7 +40,7 @@ STEPS = {
     *("undo", "move", "move-recorded", "refund", "refund-recorded", "end"),
     *("offer-claim", "offer-take", "offer-record", "offered"),
     *("notified", "moves-notified", "mail-claim", "mail-sent", "ledger-appended"),
-    *("record", "report-begun", "reported"),
+    *("record", "report-begun", "reported", "queue-move"),
 }
 LATER = timedelta(hours=1)
 # What a dead worker has begun is finished a minute later, so each death at an offer takes a round.
@@ -120,6 +120,24 @@ class World:
                 context, other["eventId"], kit.ADMIN, now=utc_now(), image_base_url=""
             )
 
+        self._lack_another_stock()
+
+    def _lack_another_stock(self):
+        """Let a user wait for a type of which a ticket returns, while the quota has no place."""
+        context, user = self.context, self._make_user()
+        event = factories.make_event(
+            context.db,
+            ticketTypes=[{"type": "A", "price": 0, "availableTickets": 2}],
+            schedule=[{"date": factories.day(n), "location": "Stage"} for n in (30, 60)],
+        )
+        quota = {"name": "Stage", "capacity": 1, "scheduleIds": [1]}
+        kit.edit(context.db, event, quota_editing.make_quota_addition(quota))
+        kit.book(context, event, user=self._make_user())
+        other = kit.booking_id(kit.book(context, event, user=user, schedule_id=2))
+        kit.book(context, event, user=self._make_user(), on_shortfall="waitlist")
+        with dying_at("end"):
+            transitions.cancel_booking(context, other, kit.attendee(user), utc_now())
+
     def _make_user(self):
         return factories.make_user(self._app)["id"]
 
@@ -152,7 +170,8 @@ class World:
                 (each["status"], each["quantity"], each["location"])
                 for each in db.bookings.find({"void": {"$ne": True}})
             ),
-            "waiting": [each["status"] for each in db.waitlist.find({})],
+            "waiting": Counter(each["status"] for each in db.waitlist.find({})),
+            "moved": db.events.find_one({"quotas.name": "Stage"})["quotas"][0]["waiting"],
             "balance": self.context.payments.balance,
             "notifications": Counter(each["kind"] for each in db.notifications.find({})),
             "mails": Counter(each["kind"] for each in db.mails.find({"status": "logged"})),
@@ -160,12 +179,12 @@ class World:
 
 
 MESSAGES = {
-    "booking_confirmed": 6,
+    "booking_confirmed": 8,
     "booking_expired": 5,
     "event_changed": 3,
     "event_cancelled": 2,
     "tickets_cancelled": 1,
-    "booking_cancelled": 1,
+    "booking_cancelled": 2,
     "waitlist_offer": 3,
 }
 RESULT = {
@@ -178,8 +197,11 @@ RESULT = {
         ("expired", 1, "Tent"): 2 + 3,  # two holds and three offers
         ("cancelled", 2, "Hall"): 1,
         ("cancelled", 1, "Volos"): 2,
+        ("confirmed", 1, "Stage"): 1,
+        ("cancelled", 1, "Stage"): 1,
     },
-    "waiting": ["offered"] * 3,
+    "waiting": {"offered": 3, "waiting": 1},
+    "moved": 1,
     "balance": 2 * 1000 + 3 * 2000,
     "notifications": MESSAGES,
     "mails": MESSAGES,

@@ -149,7 +149,7 @@ class Client:
         purchase = Purchase(
             event_id=event["eventId"],
             items=(PurchaseItem(type_["ticketTypeId"], None, self._random.randint(1, 3)),),
-            schedule_id=self._random.choice([None, 1, 2]) if self._world.has_quotas else None,
+            schedule_id=self._choose_entry(),
             hold=self._random.random() < self._world.hold_chance,
             on_shortfall=self._random.choice(["reject", "partial", "waitlist"]),
             promo_code=self._choose_code(),
@@ -163,6 +163,9 @@ class Client:
             known = before.get(key, KnownPrice(None, 0))
             if known.price is not None and self._world.prices[key] == known:
                 assert item["unitPrice"] == known.price, f"sold for a price of the past: {booking}"
+
+    def _choose_entry(self) -> int | None:
+        return self._random.choice([None, 1, 2]) if self._world.has_quotas else None
 
     def _choose_code(self) -> str | None:
         return self._random.choice([None, "half", "HALF"]) if self._world.has_codes else None
@@ -263,7 +266,7 @@ class Client:
         """Join a waitlist."""
         event = self._choose_event()
         type_ = self._random.choice(event["ticketTypes"])
-        quantity = self._random.randint(1, 3)
+        quantity, schedule_id = self._random.randint(1, 3), self._choose_entry()
         self._world.request(
             f"join {event['eventId']}",
             lambda server: joining.join_waitlist(
@@ -272,6 +275,7 @@ class Client:
                 actor=self._actor,
                 event_id=event["eventId"],
                 type_id=type_["ticketTypeId"],
+                schedule_id=schedule_id,
                 quantity=quantity,
                 max_quantity=invariants.MAX_PER_USER,
                 count_tickets=ticket_limit.count_tickets,

@@ -16,7 +16,6 @@ from tests.simulation.store import SimulatedStore
 
 COUNTERS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 MAX_PER_USER = 4
-MAX_WANTED = 3  # tickets that a client asks for at once
 
 # Tickets by eventId, ticketTypeId and status.
 TicketCounts = Counter[tuple[int, int, str]]
@@ -87,46 +86,31 @@ def check_rest(store: SimulatedStore, provider: SimulatedProvider) -> None:
 
 
 def _check_stock(store: SimulatedStore) -> None:
-    tickets = count_tickets(store)
-    waiting = Counter(
-        (entry["eventId"], entry["ticketTypeId"])
-        for entry in store.read("waitlist")
-        if entry.get("active")
-    )
-    uses = count_promo_uses(store)
+    tickets, uses = count_tickets(store), count_promo_uses(store)
+    waiting = Counter(each["eventId"] for each in store.read("waitlist") if each.get("active"))
     for event in store.read("events"):
-        for quota in event.get("quotas", []):
-            counted, taken = (
-                count_in_quota(store, event["eventId"], quota),
-                quota["capacity"] - quota["availableTickets"],
-            )
-            assert taken == counted, f"{counted} places are booked: {quota}"
+        event_id, quotas = event["eventId"], event.get("quotas", [])
+        is_on_sale = event["status"] == "published"
         for key, code in event.get("promoCodes", {}).items():
-            counted = uses[event["eventId"], key]
+            counted = uses[event_id, key]
             assert code["used"] == counted, f"{counted} bookings use {code}"
+        for quota in quotas:
+            counted = count_in_quota(store, event_id, quota)
+            taken = quota["capacity"] - quota["availableTickets"]
+            assert taken == counted, f"{counted} places are booked: {quota}"
         for type_ in event["ticketTypes"]:
-            key = event["eventId"], type_["ticketTypeId"]
-            counted = (tickets[*key, "confirmed"], tickets[*key, "held"], waiting[key])
-            stored = (type_["soldTickets"], type_["heldTickets"], type_["waiting"])
-            assert stored == counted, f"sold, held, waiting: {stored} stored, {counted} counted"
-            is_on_sale = event["status"] == "published"
-            is_starving = type_["waiting"] and (is_available(event, type_) or not is_on_sale)
-            assert not is_starving, f"somebody waits for nothing: {type_} {event['status']}"
-            assert is_on_sale or not sum(counted[:2]), "a cancelled event has bookings"
-
-
-def is_available(event: dict[str, Any], type_: dict[str, Any]) -> bool:
-    """Return whether tickets of a type are left for the first date, which offers are made for.
-
-    Where a quota has fewer places than the first one in the queue wants, no offer is made yet.
-    """
-    places = [
-        quota["availableTickets"]
-        for quota in event.get("quotas", [])
-        if 1 in quota.get("scheduleIds", [1])
-        and type_["ticketTypeId"] in quota.get("ticketTypeIds", [type_["ticketTypeId"]])
-    ]
-    return min(places, default=MAX_WANTED) >= MAX_WANTED and type_["availableTickets"] > 0
+            key = event_id, type_["ticketTypeId"]
+            counts = (tickets[*key, "confirmed"], tickets[*key, "held"])
+            stored = (type_["soldTickets"], type_["heldTickets"])
+            assert stored == counts, f"sold, held: {stored} stored, {counts} counted"
+            assert is_on_sale or not sum(counts), "a cancelled event has bookings"
+        stocks = [*event["ticketTypes"], *quotas]
+        # Each entry is counted where it lacks tickets.
+        counted, stored = waiting[event_id], sum(stock["waiting"] for stock in stocks)
+        assert stored == counted, f"{counted} wait: {stocks}"
+        for stock in stocks:
+            is_starving = stock["waiting"] and (stock["availableTickets"] or not is_on_sale)
+            assert not is_starving, f"somebody waits for nothing: {stock} {event['status']}"
 
 
 def _check_nothing_is_pending(store: SimulatedStore) -> None:

@@ -27,6 +27,15 @@ def _without_tombstones() -> list[Replacement]:
     return [(bookings_store, "insert_tombstone", pretend)]
 
 
+def _without_quota_guards() -> list[Replacement]:
+    real = inventory_queues._build_stock_guards
+
+    def build(path: str, taken: int) -> Any:
+        return {} if path.startswith("quotas.") else real(path, taken)
+
+    return [(inventory_queues, "_build_stock_guards", build)]
+
+
 def _without_status_guard() -> list[Replacement]:
     real = bookings_store.update_booking
 
@@ -58,9 +67,7 @@ MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     "a take without the guard of its tickets": lambda: [
         (inventory_queues, "_build_stock_guards", lambda *_: {})
     ],
-    "a take without the guard of its quotas": lambda: [
-        (inventory_store, "build_quota_guards", lambda *_: {})
-    ],
+    "a take without the guard of its quotas": _without_quota_guards,
     "a take without the guard of its promo code": lambda: [
         (store_promo_codes, "build_promo_guards", lambda *_: {})
     ],
