@@ -79,7 +79,7 @@ def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]
             "sold": ticket_type["soldTickets"],
             "held": ticket_type["heldTickets"],
             "available": ticket_type["availableTickets"],
-            "waiting": ticket_type["waiting"],
+            "waiting": events.count_waiting_for(event, ticket_type),
             **render_money(cents[type_id], discounts[type_id]),
         }
         for ticket_type in event["ticketTypes"]

@@ -138,6 +138,14 @@ def recount_edited(event: Event, patch: EventPatch) -> EventPatch:
     return {**fields, "quotas": counted.quotas} if quotas else fields
 
 
+def count_waiting_for(event: Event, ticket_type: TicketType) -> int:
+    """Return the places of all queues of a ticket type, whatever stock counts them."""
+    if "waitSequence" not in event:  # The queues are not counted yet: the type counts all.
+        return ticket_type["waiting"]
+    placed = list_queues(event.get("queues", {}))
+    return sum(queue.waiting for queue in placed if queue.type_id == ticket_type["ticketTypeId"])
+
+
 def find_waited_type_ids(event: Event) -> set[int]:
     """Return the ids of the ticket types that somebody waits for, wherever that is counted."""
     return {queue.type_id for queue in list_queues(event.get("queues", {}))}

@@ -8,7 +8,8 @@ from bson import ObjectId
 from eventapp.bookings import auditing, offer_answers, transitions, waitlist_offers
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.events import editing, quota_editing, rules
+from eventapp.core.failpoints import set_failpoint_hook
+from eventapp.events import editing, queues, quota_editing, rules
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.events.errors import TicketsTaken
 from eventapp.inventory import queues as inventory_queues
@@ -260,6 +261,34 @@ def test_control_without_the_guard_of_the_queue_another_stock_is_lowered(
     monkeypatch.setattr(inventory_queues, "_build_queue_guards", lambda *_: {})
     leave_while_the_queue_is_moved(context, db, event, monkeypatch)
     assert waiting_of(db) == [[-1, 0], [1]]
+
+
+def test_figures_show_who_waits_for_a_type_wherever_that_is_counted(context, db, event):
+    wait_at_a_quota(context, db, event)
+    stored = db.events.find_one({})
+    assert [queues.count_waiting_for(stored, each) for each in stored["ticketTypes"]] == [1, 0]
+
+
+def test_a_process_that_dies_after_it_moved_a_queue_leaves_no_fault(context, db, event):
+    """The move is one write, so nothing is left to complete."""
+    add_quotas(db, (1, {"scheduleIds": [FRIDAY]}))
+    order(context, event, 1, FRIDAY)
+    order(context, event, 1, FRIDAY)
+    queue = {"queues.1.1": {"waiting": 1}, "ticketTypes.0.waiting": 1, "quotas.0.waiting": 0}
+    db.events.update_one({}, {"$set": queue, "$inc": {"rev": 1}})
+
+    def die(name):
+        if name == "queue-move":
+            raise SystemExit
+
+    set_failpoint_hook(die)
+    try:
+        with pytest.raises(SystemExit):
+            make_offers(context)
+    finally:
+        set_failpoint_hook(None)
+    assert waiting_of(db) == [[0, 0], [1]]
+    kit.assert_consistent(kit.another_process(context))
 
 
 # Edits.

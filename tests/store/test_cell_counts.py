@@ -82,6 +82,40 @@ def test_a_sale_between_the_read_and_the_write_is_counted(db, app, booked, monke
     assert cells_of(db) == {"1": {"1": {"sold": 5, "held": 2}}}
 
 
+def forget_queues(db):
+    """Make the waitlist of event 1 one of schema version 2, with 5 as its last number."""
+    db.waitlist.update_many({}, {"$unset": {"scheduleId": ""}, "$set": {"sequence": 5}})
+    db.events.update_many({}, {"$unset": {"queues": "", "waitSequence": ""}, "$inc": {"rev": 1}})
+    db.events.update_one({"eventId": 1}, {"$set": {"ticketTypes.1.waitSequence": 5}})
+
+
+def test_queues_are_counted_and_numbered_at_the_start(db, client, app, booked):
+    ann, bob = Caller(client, app), Caller(client, app)
+    ann.wait(1, 1, 2)
+    forget_queues(db)
+    assert bob.join(1, 1, 2).status_code == 503
+    db.counters.delete_one({"_id": "schemaVersion"})
+    prepare_database(db)
+    event = db.events.find_one({"eventId": 1})
+    assert (event["queues"], event["waitSequence"]) == ({"1": {"2": {"waiting": 1}}}, 5)
+    assert [each["waiting"] for each in event["ticketTypes"]] == [0, 1]
+    assert "waitSequence" not in event["ticketTypes"][1]
+    assert db.events.find_one({"eventId": 2})["waitSequence"] == 0
+    bob.wait(1, 1, 2)
+    assert sorted(each["sequence"] for each in db.waitlist.find({})) == [5, 6]
+
+
+def test_who_leaves_before_the_queues_are_counted_is_not_counted(db, client, app, booked):
+    ann = Caller(client, app)
+    ann.wait(1, 1, 2)
+    forget_queues(db)
+    assert ann.call("DELETE", "/waitlist/1").status_code == 200
+    event = db.events.find_one({"eventId": 1})
+    assert (event["ticketTypes"][1]["waiting"], "queues" in event) == (0, False)
+    count_cells(db, utc_now())
+    assert db.events.find_one({"eventId": 1})["queues"] == {}
+
+
 def test_events_are_counted_in_batches_and_at_the_start(db, booked, monkeypatch):
     monkeypatch.setattr(cell_counts, "BATCH_SIZE", 1)
     db.counters.delete_one({"_id": "schemaVersion"})
