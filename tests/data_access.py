@@ -182,7 +182,7 @@ READS: Table = {
             *("terms", "cellsCounted", "quotas", "queues", "waitSequence"),
             *("promoCodes", "closedUntil"),
         ),
-        "inventory.store_waitlists": ("eventId",),
+        "inventory.store_waitlists": ("eventId", "schedule", "queues"),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),

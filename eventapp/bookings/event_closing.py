@@ -166,6 +166,8 @@ def _end_bookings(
 def close_past_events(context: BookingContext, now: datetime) -> int:
     """Complete past events, and close the waitlists of completed and cancelled ones.
 
+    Of other events, it closes the waiting places for schedule entries that are over.
+
     Returns:
         How many events were completed.
     """
@@ -184,7 +186,28 @@ def close_past_events(context: BookingContext, now: datetime) -> int:
         get_key=lambda event_id: event_id,
         handle=close_waitlist,
     )
+    _close_places_over(context, now)
     return completed
+
+
+def _close_places_over(context: BookingContext, now: datetime) -> None:
+    """Close the waiting places for schedule entries that are over, of events that are not."""
+    inventory = context.inventory
+
+    def close(event_id: int) -> int:
+        over = inventory.find_awaited_over(event_id, now)
+        waitlist.close_waitlist(context.db, inventory, event_id, now, schedule_ids=over)
+        return 1
+
+    process_due(
+        context.db,
+        "closing of waiting places",
+        now,
+        find=partial(inventory.find_event_ids_with_awaited_over, now),
+        limit=MAX_EVENTS_PER_RUN,
+        get_key=lambda event_id: event_id,
+        handle=close,
+    )
 
 
 def close_cancelled_events(context: BookingContext, now: datetime) -> int:

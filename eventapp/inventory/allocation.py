@@ -1,5 +1,6 @@
 """Decide who gets which tickets: of what is left of each ticket type and of each quota."""
 
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 
 from eventapp.events.service import find_matching_quotas, list_queues
@@ -76,15 +77,11 @@ class _Remaining:
         self._quotas = get_quotas(event)
         self._places = [0 if each["waiting"] else each["availableTickets"] for each in self._quotas]
         self._last_sequence = event.get("waitSequence", 0)
-        self._waiting: dict[Limit | int, int] = {
-            **{Limit(each["ticketTypeId"], None): each["waiting"] for each in event["ticketTypes"]},
-            **{each["quotaId"]: each["waiting"] for each in self._quotas},
-        }
-        # The quota that counts each queue in which somebody waits; None for its ticket type.
-        self._counted = {
-            (each.schedule_id, each.type_id): each.quota_id
-            for each in list_queues(event.get("queues", {}))
-        }
+        queues = list_queues(event.get("queues", {}))
+        # The places of each queue in which somebody waits, and the quota that counts them; None for
+        # its ticket type.
+        self._waiting = Counter({(each.schedule_id, each.type_id): each.waiting for each in queues})
+        self._counted = {(each.schedule_id, each.type_id): each.quota_id for each in queues}
 
     def count(self, schedule_id: int, type_id: int) -> tuple[int, Limit]:
         """Return how many tickets of a type are left for a schedule entry, and what limits them.
@@ -110,16 +107,16 @@ class _Remaining:
         The queue is counted where it already is or, if it begins, by the stock that limits the
         request. Later requests get no tickets of that stock.
         """
-        quota_id = self._counted.setdefault((schedule_id, limit.type_id), limit.quota_id)
+        pair = schedule_id, limit.type_id
+        quota_id = self._counted.setdefault(pair, limit.quota_id)
         if quota_id is None:
             self.types[limit.type_id] = 0
         else:
             index = next(i for i, each in enumerate(self._quotas) if each["quotaId"] == quota_id)
             self._places[index] = 0
-        stock = Limit(limit.type_id, None) if quota_id is None else quota_id
-        self._waiting[stock] += 1
+        self._waiting[pair] += 1
         self._last_sequence += 1
-        return WaitlistedPart(quantity, self._last_sequence, self._waiting[stock], quota_id)
+        return WaitlistedPart(quantity, self._last_sequence, self._waiting[pair], quota_id)
 
 
 def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:

@@ -26,6 +26,7 @@ from eventapp.inventory import rules
 from eventapp.inventory.quotas import get_quotas
 from eventapp.inventory.sale_windows import is_in_window
 from eventapp.inventory.types import (
+    AwaitedSchedule,
     IndexedChanges,
     OfferableQueue,
     QueueChange,
@@ -196,6 +197,13 @@ def find_offerable(event: SaleState, now: datetime) -> list[OfferableQueue]:
                 )
             )
     return offerable
+
+
+def find_awaited_over(event: AwaitedSchedule, now: datetime) -> set[int]:
+    """Return the ids of the schedule entries that are over and for which somebody waits."""
+    awaited = {queue.schedule_id for queue in list_queues(event.get("queues", {}))}
+    over = {each["scheduleId"] for each in event["schedule"] if each["overAt"] <= now}
+    return awaited & over
 
 
 class MoveOfQueues(NamedTuple):

@@ -215,6 +215,33 @@ class Inventory:
         """
         return store_waitlists.find_ended_ids_with_waitlist(self._db, limit, without)
 
+    def find_event_ids_with_awaited_over(
+        self, now: datetime, limit: int, without: Sequence[object] = ()
+    ) -> list[int]:
+        """Return the ids of events of which a schedule entry is over that somebody waits for.
+
+        Args:
+            without: eventIds to leave out.
+        """
+        found, after = list[int](), 0
+        while len(found) < limit:
+            events = store_waitlists.find_schedules_with_entry_over(
+                self._db, now, limit, after=after, without=without
+            )
+            if not events:
+                break
+            found += [each["eventId"] for each in events if queues.find_awaited_over(each, now)]
+            after = events[-1]["eventId"]
+        return found[:limit]
+
+    def find_awaited_over(self, event_id: int, now: datetime) -> set[int]:
+        """Return the ids of the schedule entries that are over and for which somebody waits.
+
+        Raises:
+            EventNotFound: there is no such event.
+        """
+        return queues.find_awaited_over(self.get_sale_state(event_id, fresh=True), now)
+
     # Taking tickets.
 
     def take(

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from pymongo import ASCENDING
 
-from eventapp.core.database import Db, exclude_ids
+from eventapp.core.database import Db, Query, exclude_ids
 from eventapp.inventory import store
+from eventapp.inventory.types import AwaitedSchedule
+
+WAITED_FOR: list[Query] = [{"ticketTypes.waiting": {"$gt": 0}}, {"quotas.waiting": {"$gt": 0}}]
 
 
 def find_ids_to_offer(
@@ -38,6 +42,31 @@ def find_ids_to_offer(
     return [event["eventId"] for event in found]
 
 
+def find_schedules_with_entry_over(
+    db: Db, now: datetime, limit: int, *, after: int, without: Sequence[object] = ()
+) -> list[AwaitedSchedule]:
+    """Return published events of which a schedule entry is over, and for which somebody waits.
+
+    Not necessarily for that entry.
+
+    Args:
+        after: the eventIds returned are above this one.
+        without: eventIds to leave out.
+
+    Returns:
+        The events with the lowest eventIds, in order.
+    """
+    where = {
+        "hadWaitlist": True,
+        "status": "published",
+        "$or": WAITED_FOR,
+        "schedule": {"$elemMatch": {"overAt": {"$lte": now}}},
+        "eventId": {"$gt": after, **exclude_ids(without, "eventId").get("eventId", {})},
+    }
+    found = db.events.find(where, {"eventId": 1, "schedule": 1, "queues": 1})
+    return cast(list[AwaitedSchedule], list(found.sort("eventId", ASCENDING).limit(limit)))
+
+
 def find_ended_ids_with_waitlist(db: Db, limit: int, without: Sequence[object] = ()) -> list[int]:
     """Return the ids of cancelled and completed events for which somebody still waits.
 
@@ -48,7 +77,7 @@ def find_ended_ids_with_waitlist(db: Db, limit: int, without: Sequence[object] =
     where = {
         "hadWaitlist": True,
         "status": ended,
-        "$or": [{"ticketTypes.waiting": {"$gt": 0}}, {"quotas.waiting": {"$gt": 0}}],
+        "$or": WAITED_FOR,
         **exclude_ids(without, "eventId"),
     }
     found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)

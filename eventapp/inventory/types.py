@@ -1,7 +1,10 @@
 """The domain types of the stock. The stored documents are described in `eventapp.events.types`."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NotRequired, TypeAlias, TypedDict
+
+from eventapp.events.stock_types import Queues
+from eventapp.events.types import ScheduleEntry
 
 # Whole tickets by ticketTypeId.
 Quantities: TypeAlias = dict[int, int]
@@ -15,6 +18,14 @@ IndexedChanges: TypeAlias = dict[int, dict[str, int]]
 CellChanges: TypeAlias = dict[tuple[int, int], dict[str, int]]
 # What to add to `availableTickets` of quotas, by their index in the event's array `quotas`.
 QuotaChanges: TypeAlias = dict[int, int]
+
+
+class AwaitedSchedule(TypedDict):
+    """What of an event says for which of its schedule entries somebody waits."""
+
+    eventId: int
+    schedule: list[ScheduleEntry]
+    queues: NotRequired[Queues]
 
 
 class QueueChange(NamedTuple):
@@ -62,7 +73,7 @@ class WaitlistedPart(NamedTuple):
     quantity: int
     # Orders the entries of the event for good; no number is given twice.
     sequence: int
-    # Among those that wait for the stock that counts the entry. 1 is next. It falls as the entries
-    # ahead leave.
+    # Among those that wait for its ticket type and schedule entry. 1 is next. It falls as the
+    # entries ahead leave.
     position: int
     quota_id: int | None = None  # the quota that counts the entry; None for its ticket type

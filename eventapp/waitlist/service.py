@@ -14,7 +14,7 @@ from the entry, or releases the claim.
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from bson import ObjectId
@@ -83,19 +83,27 @@ def end_entry(
 
 
 def close_waitlist(
-    db: Db, inventory: Inventory, event_id: int, now: datetime, max_seconds: float = math.inf
+    db: Db,
+    inventory: Inventory,
+    event_id: int,
+    now: datetime,
+    max_seconds: float = math.inf,
+    *,
+    schedule_ids: Collection[int] | None = None,
 ) -> bool:
     """End the entries of an event that is cancelled, past or deleted.
 
     Args:
+        schedule_ids: end only the entries for these schedule entries, which are over; None for all.
         max_seconds: stop after this time. The worker ends the rest, unless the event is deleted.
 
     Returns:
         Whether no active entry is left. One that is claimed for an offer is not ended.
     """
     deadline = time.monotonic() + max_seconds
-    while entries := store.find_active_of_event(db, event_id, ENTRIES_PER_UPDATE):
-        attempts = [store.end_entry(db, entry["_id"], "closed", now) for entry in entries]
+    reason: CloseReason | None = None if schedule_ids is None else "entry_over"
+    while entries := store.find_active_of_event(db, event_id, ENTRIES_PER_UPDATE, schedule_ids):
+        attempts = [store.end_entry(db, entry["_id"], "closed", now, reason) for entry in entries]
         ended = [entry for entry in attempts if entry]
         if not ended:
             return False

@@ -12,7 +12,7 @@ undoes a join that was never recorded. A process that was only suspended can the
 entry afterwards, because the id is taken.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -174,9 +174,18 @@ def find_active_of_user_and_event(
     return list(_entries(db).find(where))
 
 
-def find_active_of_event(db: Db, event_id: int, limit: int) -> list[WaitlistEntry]:
-    """Return active entries of an event, in no particular order."""
-    return list(_entries(db).find({"eventId": event_id, "active": True}).limit(limit))
+def find_active_of_event(
+    db: Db, event_id: int, limit: int, schedule_ids: Iterable[int] | None = None
+) -> list[WaitlistEntry]:
+    """Return active entries of an event, in no particular order.
+
+    Args:
+        schedule_ids: return only those for these schedule entries; None for all.
+    """
+    where: Query = {"eventId": event_id, "active": True}
+    if schedule_ids is not None:
+        where["scheduleId"] = {"$in": list(schedule_ids)}
+    return list(_entries(db).find(where).limit(limit))
 
 
 def find_first_entry(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from eventapp.bookings import event_closing
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import (
     context_of,
@@ -101,8 +102,8 @@ def test_a_purchase_waits_for_the_date_that_it_wanted(db, ann, bob):
 def test_positions_are_those_of_the_date(db, ann, bob):
     event_id = two_dates(db, 0)
     ann.wait(event_id, scheduleId=1)
-    bob.wait(event_id, scheduleId=2)
-    bob.wait(event_id, scheduleId=1)
+    joined = [bob.wait(event_id, scheduleId=number)["position"] for number in (2, 1)]
+    assert joined == [1, 2]
     assert [(e["scheduleId"], e["position"]) for e in bob.waitlist_entries()] == [(1, 2), (2, 1)]
 
 
@@ -226,6 +227,62 @@ def test_no_offer_is_made_for_a_date_that_is_over(app, db, ann, bob, holder):
         "The date of Show that you waited for is over. You are no longer on the waitlist for "
         f"1 ticket on {day(30)}, 20:00 (Europe/Athens), Larissa."
     )
+
+
+def close_past(app, **span):
+    event_closing.close_past_events(context_of(app), later(**span))
+
+
+def test_only_the_places_of_a_date_that_is_over_are_closed(app, db, ann, bob, holder):
+    event_id = two_dates(db, 0)
+    ann.wait(event_id, 2, scheduleId=2)
+    bob.wait(event_id, scheduleId=2)
+    for caller in (ann, holder):
+        caller.wait(event_id, scheduleId=1)
+    close_past(app, days=29)
+    assert stock_of(db, event_id)[3] == 4
+    close_past(app, days=35)
+    close_past(app, days=36)
+    assert stock_of(db, event_id)[3] == 2
+    assert [[e["scheduleId"] for e in c.waitlist_entries()] for c in (ann, bob, holder)] == [
+        [1],
+        [],
+        [1],
+    ]
+    ended = db.waitlist.find({"active": False})
+    assert {(e["status"], e["closeReason"]) for e in ended} == {("closed", "entry_over")}
+    jobs.run_job("tell", context_of(app))
+    (told,) = ann.get("/notifications").json["notifications"]
+    assert told["message"] == (
+        "The date of Show that you waited for is over. You are no longer on the waitlist for "
+        f"2 tickets on {day(30)}, 20:00 (Europe/Athens), Larissa."
+    )
+    assert holder.get("/notifications").json["notifications"] == []
+
+
+def test_events_without_places_to_close_delay_no_other(app, db, ann, monkeypatch):
+    monkeypatch.setattr(event_closing, "MAX_EVENTS_PER_RUN", 1)
+    first, second = two_dates(db, 0), two_dates(db, 0)
+    ann.wait(first, scheduleId=1)
+    ann.wait(second, scheduleId=2)
+    close_past(app, days=35)
+    assert [entry["eventId"] for entry in ann.waitlist_entries()] == [first]
+
+
+def test_an_open_offer_of_a_date_that_is_over_stays_until_it_expires(app, ann, two_offers):
+    close_past(app, days=35)
+    assert [offer["status"] for offer in ann.offers()] == ["open", "open"]
+
+
+def test_a_date_is_not_dropped_while_somebody_waits_for_it(db, ann, host):
+    event_id = two_dates(db, 0, organizer_id=host.id)
+    ann.wait(event_id, scheduleId=2)
+    body = host.get(f"/events/{event_id}").json
+    names = ("title", "category", "organizer", "ticketTypes")
+    kept = {name: body[name] for name in names} | {"schedule": body["schedule"][:1]}
+    refused(host.call("PUT", f"/events/{event_id}", kept), 409, "schedule_in_use")
+    assert leave(ann, event_id, 2).status_code == 200
+    assert host.call("PUT", f"/events/{event_id}", kept).status_code == 200
 
 
 def test_entries_from_before_are_listed_without_a_date(db, ann):

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import offer_answers, transitions, waitlist_offers
+from eventapp.bookings import event_closing, offer_answers, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.errors import SoldOut
 from eventapp.bookings.sales import ticket_limit
@@ -305,6 +305,46 @@ def test_control_without_the_index_a_user_joins_a_line_twice(context, db):
         db.waitlist.delete_many({})
         db.waitlist.create_indexes([model])
     assert outcomes == {"ObjectId": 4}
+
+
+def close_first_date(context, db):
+    """Close the places of a date that is over, by four workers, while two users leave.
+
+    Returns:
+        The event, and the userIds of those who wait for the other date.
+    """
+    schedule = [{"date": day(number), "location": "Volos"} for number in (30, 40)]
+    event = event_of(db, 0, schedule=schedule)
+    people = [wait(context, event, schedule_id=number % 2 + 1) for number in range(8)]
+    contexts = [kit.another_process(context) for _ in range(4)]
+    past = utc_now() + timedelta(days=35)
+    results = kit.run_concurrently(
+        *[partial(event_closing.close_past_events, one, past) for one in contexts],
+        *[
+            partial(offer_answers.leave_waitlist, one, 1, kit.attendee(user), utc_now())
+            for one, user in zip(contexts, people[:2], strict=False)
+        ],
+    )
+    assert [r for r in results if isinstance(r, Exception) and not isinstance(r, AppError)] == []
+    return event, set(people[3::2])
+
+
+def test_several_workers_close_only_the_places_of_a_date_that_is_over(context, db):
+    event, left = close_first_date(context, db)
+    assert {entry["userId"] for entry in db.waitlist.find({"active": True})} == left
+    assert kit.stock_counters(db, event) == (0, 0, 0, 3)
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_date_all_places_are_closed(context, db, monkeypatch):
+    real = waitlist_store.find_active_of_event
+    monkeypatch.setattr(
+        waitlist_store, "find_active_of_event", lambda db_, id_, limit, _ids: real(db_, id_, limit)
+    )
+    event, left = close_first_date(context, db)
+    assert left
+    assert db.waitlist.count_documents({"active": True}) == 0
+    assert kit.stock_counters(db, event) == (0, 0, 0, 0)
 
 
 def test_entries_of_a_past_event_end_after_a_worker_died(context, db, monkeypatch):

@@ -20,7 +20,10 @@ TODAY = datetime(2026, 5, 20, tzinfo=UTC)
 
 
 def event_of(*stocks):
-    """Return an event with ticket types 1, 2, ..., each `available` or `(available, waiting)`."""
+    """Return an event with ticket types 1, 2, ..., each `available` or `(available, waiting)`.
+
+    All who wait do so in the queue that requests without an entry of the schedule join.
+    """
     pairs = [stock if isinstance(stock, tuple) else (stock, 0) for stock in stocks]
     return {
         "ticketTypes": [
@@ -32,6 +35,7 @@ def event_of(*stocks):
             for type_id, (available, waiting) in enumerate(pairs, 1)
         ],
         "waitSequence": sum(waiting for _, waiting in pairs),
+        "queues": {"0": {str(n): {"waiting": pair[1]} for n, pair in enumerate(pairs, 1)}},
     }
 
 
@@ -63,6 +67,12 @@ def test_a_request_alone_gets_what_its_mode_allows(stocks, items, mode, taken, w
     (result,) = allocation.allocate(event_of(*stocks), [request_of(items, mode)])
     assert (result.taken, result.waitlisted) == (taken, waitlisted)
     assert result.is_empty == (not taken and not waitlisted)
+
+
+def test_positions_are_those_of_a_type_and_an_entry_of_the_schedule():
+    wanted = [request_of({1: 1}, WAITLIST_ONLY, schedule_id=number) for number in (0, 7, 7)]
+    parts = [each.waitlisted[1] for each in allocation.allocate(event_of((0, 2)), wanted)]
+    assert [(part.sequence, part.position) for part in parts] == [(3, 3), (4, 1), (5, 2)]
 
 
 def test_an_unknown_ticket_type_is_named():
