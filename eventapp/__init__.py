@@ -274,7 +274,7 @@ def build_booking_context(
 
     Args:
         event_changes: receives the events that bookings change.
-        on_booked: called with the eventId of each booking and of each accepted offer.
+        on_booked: as in `BookingContext`.
     """
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     outbox = open_outbox(config.smtp_url, config.mail_from, base_url)

@@ -1,6 +1,6 @@
 """The dependencies of the bookings services, built once for each process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,8 @@ from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, get_db
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.schedules import UTC_ZONE
+from eventapp.events.service import list_visible_types
+from eventapp.events.types import SaleState
 from eventapp.inventory.service import Inventory
 from eventapp.notifications.outbox import Outbox
 from eventapp.notifications.types import Attachment
@@ -34,7 +36,8 @@ class BookingContext:
         payments: the payment provider.
         outbox: holds the mails to send.
         ticket_attachments: renders the tickets and the calendar entry for mails about a booking.
-        on_booked: called with the eventId of each booking and of each accepted offer.
+        on_booked: called with the eventId of each booking and of each accepted offer that has a
+            ticket of a public type. Others must not make the event more popular.
         event_changes: receives the events that are cancelled or deleted.
         forget_functions: remove what each feature stores about a user, for the job that finishes
             interrupted erasures.
@@ -69,6 +72,12 @@ class BookingContext:
         self.default_zone = default_zone
         self.sales = SaleBatcher(db, inventory)
         self.last_offered_event_id = 0
+
+    def report_booked(self, event: SaleState, type_ids: Container[int]) -> None:
+        """Call `on_booked` for a booking of these ticket types, if one of them is public."""
+        public_types = list_visible_types(event["ticketTypes"], may_manage=False)
+        if any(each["ticketTypeId"] in type_ids for each in public_types):
+            self.on_booked(event["eventId"])
 
 
 BOOKING_CONTEXT: AppKey[BookingContext] = AppKey("booking_context")

@@ -219,7 +219,8 @@ def confirm_booking(
             raise HoldExpired
         if confirmed := _charge_and_confirm(context, booking, quantity, now):
             if "waitlistEntryId" in confirmed:  # An offer counts as a booking once it is accepted.
-                context.on_booked(confirmed["eventId"])
+                event = context.inventory.get_sale_state(confirmed["eventId"])
+                context.report_booked(event, [each["ticketTypeId"] for each in confirmed["items"]])
             apply_pending_moves(context, [confirmed], now)
             return find_booking(context, booking_id)
     raise Conflict("The booking is being changed; try again")

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.bookings_factories import Caller, event_of, refused, types
+from tests.bookings_factories import Caller, context_of, event_of, refused, types
 from tests.factories import event_body
 from tests.streaming import ClientStream
 
@@ -326,3 +326,88 @@ def test_an_organizer_can_send_back_the_whole_event(host, event_id, db):
 def test_other_visibilities_are_refused(host, event_id, visibility):
     path = f"/events/{event_id}/ticket-types/1"
     refused(host.call("PATCH", path, {"visibility": visibility}), 400, "validation_error")
+
+
+# Headers of an answer that differ between two equal requests.
+CHANGING_HEADERS = {"Date", "X-Request-Id"}
+# Routes that tell of the server and not of events.
+OF_SERVER = {"/metrics", "/readyz", "/api/docs/<path:path>"}
+
+
+@pytest.fixture
+def look(app, client, ann, event_id):
+    """A function that returns the bytes of all public answers, their headers included, by path."""
+    samples = {"event_id": str(event_id), "path": "x", "file": "x", "reference": "EVT-XXXXXX"}
+    samples |= {"user_id": str(ann.id), "booking_id": "0" * 24, "ticket_id": "x"}
+
+    def look():
+        shown = {}
+        for name, headers in (("anyone", {}), ("ann", ann.headers)):
+            for rule, path, answer in walk(app, client, headers, samples):
+                if rule not in OF_SERVER:
+                    kept = [pair for pair in answer.headers if pair[0] not in CHANGING_HEADERS]
+                    shown[name, path] = answer.status_code, kept, answer.data
+        return shown
+
+    return look
+
+
+def edits_of_secret_types(host, holder, bob, event_id, db):
+    """Yield the name of each change of secret types, after making it."""
+    path = f"/events/{event_id}"
+    for change in ({"price": 99.5}, {"availableTickets": 3}, {"type": "Other"}, {"maxPerUser": 9}):
+        assert host.call("PATCH", f"{path}/ticket-types/{SECRET_ID}", change).status_code == 200
+        yield str(change)
+    host.call("PATCH", f"{path}/ticketTypes/1", {"price": 5})
+    yield "a patch by index"
+    added = host.call("POST", f"{path}/ticket-types", {**SECRET, "type": "Third"}).json
+    yield "a new type"
+    whole = host.get(path).json
+    whole["ticketTypes"].sort(key=lambda each: each["visibility"] != "secret")
+    assert whole["ticketTypes"][0]["ticketTypeId"] != 1
+    whole["ticketTypes"][0]["price"] = 3
+    assert host.call("PUT", path, whole).status_code == 200
+    yield "a whole event, with the secret types in other places"
+    last = added["ticketTypes"][-1]["ticketTypeId"]
+    assert host.call("DELETE", f"{path}/ticket-types/{last}").status_code == 200
+    yield "a type less"
+    code = {"code": "Band", "kind": "percent", "value": 5, "unlocks": [SECRET_ID]}
+    assert host.call("POST", f"{path}/promo-codes", code).status_code == 201
+    yield "a promo code"
+    ordered = {"ticketTypeId": SECRET_ID, "promoCode": "band"}
+    booking = holder.order(event_id, quantity=3, **ordered).json["data"]["booking"]
+    yield "the last tickets"
+    assert bob.order(event_id, quantity=1, **ordered, onShortfall="waitlist").status_code == 202
+    yield "somebody waits"
+    holder.cancel(booking)
+    yield "tickets come back"
+
+
+def test_no_change_of_secret_types_changes_a_byte_of_public_answers(
+    host, holder, bob, event_id, look, db
+):
+    before = look()
+    assert before == look()
+    for change in edits_of_secret_types(host, holder, bob, event_id, db):
+        assert look() == before, change
+    # The look finds what the public may see.
+    host.call("PATCH", f"/events/{event_id}/ticket-types/1", {"price": 21})
+    assert look() != before
+
+
+def test_sales_of_secret_types_make_no_event_popular(app, host, holder, ann, event_id, monkeypatch):
+    counted = []
+    monkeypatch.setattr(context_of(app), "on_booked", counted.append)
+    holder.book(event_id, type_id=HIDDEN_ID)
+    assert counted == []
+    ann.book(event_id, type_id=1)
+    assert counted == [event_id]
+
+
+def test_an_organizer_sees_an_edit_of_a_secret_type_by_the_etag(host, event_id):
+    before = host.get(f"/events/{event_id}")
+    path = f"/events/{event_id}/ticket-types/{SECRET_ID}"
+    assert host.call("PATCH", path, {"price": 5}).json["__v"] == before.json["__v"]
+    answer = host.call("GET", f"/events/{event_id}", If_None_Match=before.headers["ETag"])
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] != before.headers["ETag"]

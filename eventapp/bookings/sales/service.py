@@ -111,7 +111,7 @@ def _try_to_book(
 ) -> PurchaseAnswer | None:
     """Book tickets as `book` does; return None if the event was edited meanwhile: nothing is taken.
 
-    The metric of bookings is counted, and `on_booked` is called if there is a booking.
+    The metric of bookings is counted, and the booking is reported if there is one.
     """
     if answer := find_answer(context.db, actor.require_user_id(), purchase):
         return answer
@@ -130,7 +130,7 @@ def _try_to_book(
         raise
     BOOKINGS.labels(result.booking["status"] if result.booking else "waitlisted").inc()
     if result.booking:
-        context.on_booked(purchase.event_id)
+        context.report_booked(result.event, result.allocation.taken)
     return answer
 
 
