@@ -13,6 +13,7 @@ have been repeated since.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from eventapp.bookings.stock_audit import read_expected_stock
@@ -30,8 +31,6 @@ from eventapp.inventory.repairs import StockRepairs
 from eventapp.inventory.service import get_quotas
 
 BATCH_SIZE = 500
-# An event that is sold between its read and its write is left to the next pass.
-MAX_PASSES = 20
 
 
 def count_cells(db: Db, now: datetime) -> bool:
@@ -41,11 +40,7 @@ def count_cells(db: Db, now: datetime) -> bool:
     counted is recorded as failed work, and delays no other.
     """
     run, repairs = DueRun(db, "cell count", now), StockRepairs(db)
-    for _pass in range(MAX_PASSES):
-        if _try_each_event(db, repairs, run) == 0:
-            run.forget_absent()
-            return not run.waiting
-    return False
+    return run.finish_all(partial(_try_each_event, db, repairs, run))
 
 
 def _try_each_event(db: Db, repairs: StockRepairs, run: DueRun) -> int:

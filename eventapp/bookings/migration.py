@@ -7,6 +7,7 @@ any time, and several may run at once. The events must have been migrated before
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from eventapp.bookings import rules, store_migration
 from eventapp.bookings.types import UnmigratedBooking
@@ -16,8 +17,6 @@ from eventapp.events import current_schedules
 from eventapp.events.types import ScheduleEntry
 
 BATCH_SIZE = 1000
-# A booking that ends between its read and its write is left to the next pass.
-MAX_PASSES = 20
 
 
 def migrate_bookings(db: Db, now: datetime) -> bool:
@@ -28,11 +27,7 @@ def migrate_bookings(db: Db, now: datetime) -> bool:
     next start.
     """
     run = DueRun(db, "booking migration", now)
-    for _pass in range(MAX_PASSES):
-        if _try_each_booking(db, run) == 0:
-            run.forget_absent()
-            return not run.waiting
-    return False
+    return run.finish_all(partial(_try_each_booking, db, run))
 
 
 def _try_each_booking(db: Db, run: DueRun) -> int:

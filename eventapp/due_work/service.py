@@ -37,6 +37,8 @@ Item = TypeVar("Item")
 
 # Failed items of a kind that are left alone at a time. More than these are tried at every run.
 MAX_WAITING = 5000
+# The most passes of `DueRun.finish_all`.
+MAX_PASSES = 20
 # Failed items that the health report lists.
 MAX_LISTED = 50
 
@@ -107,6 +109,21 @@ class DueRun:
             else:
                 self._record_failure(key, result)
         return total
+
+    def finish_all(self, try_each: Callable[[], int]) -> bool:
+        """Try all items in passes until none is left, and return whether none has failed.
+
+        An item that another process changes between its read and its write is left to the next
+        pass. There are MAX_PASSES at most.
+
+        Args:
+            try_each: tries each item once that has not failed; returns how many there were.
+        """
+        for _pass in range(MAX_PASSES):
+            if try_each() == 0:
+                self.forget_absent()
+                return not self.waiting
+        return False
 
     def forget_absent(self) -> None:
         """Remove the records of items that were to be tried again and were not found.

@@ -6,6 +6,7 @@ changed since, so that no edit and no sale is lost, and a process may be interru
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from eventapp.core.database import Db
@@ -16,8 +17,6 @@ from eventapp.events.types import UnmigratedEvent
 
 # A batch must be written within the time limit of one operation, also by a busy database.
 BATCH_SIZE = 200
-# A sale between the read and the write of an event leaves it to the next pass.
-MAX_PASSES = 20
 
 
 def migrate_events(db: Db, default_zone: ZoneInfo, now: datetime) -> bool:
@@ -30,11 +29,7 @@ def migrate_events(db: Db, default_zone: ZoneInfo, now: datetime) -> bool:
         default_zone: becomes the zone of their schedule entries.
     """
     run = DueRun(db, "event migration", now)
-    for _pass in range(MAX_PASSES):
-        if _try_each_event(db, default_zone, run) == 0:
-            run.forget_absent()
-            return not run.waiting
-    return False
+    return run.finish_all(partial(_try_each_event, db, default_zone, run))
 
 
 def _try_each_event(db: Db, default_zone: ZoneInfo, run: DueRun) -> int:
