@@ -54,7 +54,7 @@ def recount_quota(quota: Quota, cells: Cells) -> Quota:
 def count_left(
     types: Sequence[TicketType] | Sequence[PriceAndStock],
     schedule_ids: Iterable[int],
-    quotas: Iterable[Quota],
+    quotas: Sequence[Quota],
 ) -> dict[int, list[int]]:
     """Return how many tickets of each type anybody can take for each of these schedule entries.
 
@@ -65,18 +65,23 @@ def count_left(
     """
     of_types = [count_available(each) for each in types]
     indexes = {each["ticketTypeId"]: index for index, each in enumerate(types)}
+
+    def lower(all_tickets: Iterable[list[int]], quota: Quota) -> None:
+        places = count_available(quota)
+        matched = [indexes[each] for each in quota.get("ticketTypeIds", indexes) if each in indexes]
+        for tickets in all_tickets:
+            for index in matched:
+                tickets[index] = min(tickets[index], places)
+
+    # Most quotas match all entries, or leave more places than the types have tickets.
+    for quota in quotas:
+        if "scheduleIds" not in quota:
+            lower([of_types], quota)
     left = {schedule_id: list(of_types) for schedule_id in schedule_ids}
     highest = max(of_types, default=0)
     for quota in quotas:
-        places = count_available(quota)
-        if places >= highest:
-            continue  # The types have no more tickets than that.
-        matched = [indexes[each] for each in quota.get("ticketTypeIds", indexes) if each in indexes]
-        for schedule_id in quota.get("scheduleIds", left):
-            if schedule_id in left:
-                tickets = left[schedule_id]
-                for index in matched:
-                    tickets[index] = min(tickets[index], places)
+        if "scheduleIds" in quota and count_available(quota) < highest:
+            lower([left[each] for each in quota["scheduleIds"] if each in left], quota)
     return left
 
 

@@ -303,8 +303,6 @@ def _list_edges(event: Event | SaleState) -> list[datetime]:
     That is when a sale begins or ends, and when an entry is over for which a quota may leave more
     tickets than for the others.
     """
-    if event["status"] != "published":
-        return []
     edges = [get_end(event)]
     if event.get("quotas"):
         edges += [entry["overAt"] for entry in event["schedule"]]

@@ -12,6 +12,7 @@ from eventapp.events.alerts import alert_low_tickets
 from eventapp.jobs.service import NEVER_RUN
 from tests.bookings_factories import context_of, event_of, later, types
 from tests.factories import day
+from tests.streaming import ClientStream
 
 HOUR = timedelta(hours=1)
 FRIDAY, SATURDAY = 1, 2
@@ -168,6 +169,24 @@ def test_the_end_of_a_date_changes_cached_answers_though_nothing_was_written(
             assert read_figures(client.get("/api/events").json["events"][0]) == read_figures(shown)
             totals = [client.get(each).json["total"] for each in lists]
             assert totals == [int(figure > 0)] * 2
+
+
+def test_a_stream_tells_of_the_end_of_a_date_though_nothing_was_written(
+    db, app, host, client, time
+):
+    event_id = make_dated(db, host, 10)
+    add_quota(db, app, event_id, 3, scheduleIds=[SATURDAY])
+    set_ends(db, event_id, utc_now() + HOUR, utc_now() + 2 * HOUR)
+    path = f"/api/events/{event_id}/stream"
+    with ClientStream(client, path) as stream, ClientStream(client, path) as other:
+        assert read_figures(stream.next().data) == ((10,), False)
+        last = other.next().id
+        time.ahead = HOUR
+        assert read_figures(stream.next().data) == ((3,), False)
+    with ClientStream(client, path, last) as stream:  # which was away meanwhile
+        assert read_figures(stream.next().data) == ((3,), False)
+        time.ahead = 2 * HOUR
+        assert read_figures(stream.next().data) == ((0,), True)
 
 
 def test_an_etag_of_one_caller_says_nothing_about_the_answer_of_another(db, app, host, client):

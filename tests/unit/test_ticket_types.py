@@ -100,7 +100,14 @@ def test_the_next_edges_are_those_of_all_types_and_the_end_of_the_event():
     assert edges(event) == [NOW + TICK, NOW + 2 * DAY, OVER_AT]
     assert edges(event_of(type_of())) == [OVER_AT]
     for status in ("draft", "cancelled", "completed"):
-        assert edges({**event, "status": status}) == []
+        assert edges({**event, "status": status}) == edges(event)
+
+
+def test_every_date_is_an_edge_of_an_event_with_quotas():
+    dates = [{"scheduleId": n, "overAt": NOW + n * DAY} for n in (1, 3, 2)]
+    event = event_of(type_of(), schedule=dates)
+    assert edges(event) == [NOW + 3 * DAY]
+    assert edges({**event, "quotas": [{}]}) == [NOW + DAY, NOW + 2 * DAY, NOW + 3 * DAY]
 
 
 def test_between_two_edges_no_sale_state_changes():
