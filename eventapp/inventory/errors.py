@@ -31,7 +31,7 @@ class EventPast(Conflict):
 
 
 class TicketLimit(Conflict):
-    """The user asks for more tickets, or would get more, than the limits allow."""
+    """The user asks for more tickets, or would get more, than `limit` allows."""
 
     code = "ticket_limit_exceeded"
 

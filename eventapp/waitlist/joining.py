@@ -100,7 +100,8 @@ def _refuse_over_limit(quantity: int, owned: int, max_quantity: int) -> None:
     """Raise TicketLimit if a user with `owned` tickets of an event cannot get `quantity` more."""
     if owned + quantity > max_quantity:
         have = f"; you have {owned}" if owned else ""
-        raise TicketLimit(f"At most {max_quantity} tickets of an event{have}")
+        message = f"At most {max_quantity} tickets of an event{have}"
+        raise TicketLimit(message, limit=max_quantity)
 
 
 def _join(

@@ -32,10 +32,10 @@ def test_the_limits_are_settings(make_app):
     db, ann = OPEN_DATABASE.get(app).db, Caller(app.test_client(), app)
     event_of(db, 50)
     body = refused(ann.order(1, ticketTypeId=1, quantity=4), 409, "ticket_limit_exceeded")
-    assert body["message"] == "At most 3 tickets a booking"
+    assert (body["message"], body["limit"]) == ("At most 3 tickets a booking", 3)
     body = refused(ann.order(1, ticketTypeId=1, quantity=3), 409, "ticket_limit_exceeded")
-    assert body["message"] == "At most 2 tickets of an event"
-    refused(ann.join(1, 3), 409, "ticket_limit_exceeded")
+    assert (body["message"], body["limit"]) == ("At most 2 tickets of an event", 2)
+    assert refused(ann.join(1, 3), 409, "ticket_limit_exceeded")["limit"] == 2
     ann.book(1, 2, hold=True)
     stored = db.bookings.find_one({})
     assert (stored["expiresAt"] - stored["createdAt"]).total_seconds() == 30
@@ -98,7 +98,8 @@ def test_a_booking_is_refused_beyond_what_the_offer_leaves(db, ann, bob):
     bob.wait(1, 6, 1)
     ann.cancel(booking)
     assert bob.offers()[0]["quantity"] == 6
-    refused(bob.order(1, ticketTypeId=2, quantity=5), 409, "ticket_limit_exceeded")
+    body = refused(bob.order(1, ticketTypeId=2, quantity=5), 409, "ticket_limit_exceeded")
+    assert body["limit"] == 10
     assert stock_of(db, 1, 2) == (20, 0, 0, 0)
     bob.book(1, 4, 2)
 

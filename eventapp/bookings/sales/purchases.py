@@ -197,9 +197,10 @@ def resolve_item_list(
 
 def _refuse_too_many(quantity: int, limits: rules.Limits) -> None:
     if quantity > limits.per_booking:
-        raise TicketLimit(f"At most {limits.per_booking} tickets a booking")
+        message = f"At most {limits.per_booking} tickets a booking"
+        raise TicketLimit(message, limit=limits.per_booking)
     if quantity > limits.per_user:
-        raise TicketLimit(f"At most {limits.per_user} tickets of an event")
+        raise TicketLimit(f"At most {limits.per_user} tickets of an event", limit=limits.per_user)
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,9 @@ def refuse_over_limit(
         raise AlreadyBooked
     waitlisted = {id_: each.quantity for id_, each in allocation.waitlisted.items()}
     wanted = sum_quantities([allocation.taken, waitlisted, *map(_get_quantities, active)])
-    if sum(wanted.values()) > context.limits.per_user:
-        raise TicketLimit(f"At most {context.limits.per_user} tickets of an event")
+    limit = context.limits.per_user
+    if sum(wanted.values()) > limit:
+        raise TicketLimit(f"At most {limit} tickets of an event", limit=limit)
     refuse_quantities_of_user(event, wanted)
 
 
