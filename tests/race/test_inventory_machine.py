@@ -1,4 +1,4 @@
-"""Random sequences of all operations leave the stock that a model of twenty lines predicts."""
+"""Random sequences of all operations leave the stock that a short model predicts."""
 
 import os
 from collections import defaultdict
@@ -22,10 +22,11 @@ from eventapp.bookings.sales import ticket_limit
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.events import editing
-from eventapp.events.changes import NO_EVENT_CACHE
+from eventapp.events import editing, quota_editing
 from eventapp.inventory import allocation as inventory_allocation
 from eventapp.inventory import queues as inventory_queues
+from eventapp.inventory import store_promo_codes
+from eventapp.promotions import service as promotions
 from eventapp.waitlist import joining
 from tests import factories
 from tests.conftest import MONGO_URI
@@ -36,28 +37,46 @@ PEOPLE = [ObjectId() for _ in range(6)]
 people, quantities = st.sampled_from(PEOPLE), st.integers(1, 4)
 HOLD, OFFER = timedelta(minutes=10), timedelta(minutes=30)
 LIMIT = 10
+MAX_QUOTAS = 3
 # A server takes twenty times as long as the embedded store, and shows the same faults.
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "6" if MONGO_URI else "25"))
 
 
 class Model:
-    """What must hold: bookings by user and slot, the queue, and the tickets that are left."""
+    """What must hold: bookings by user and slot, the queue, and the tickets that are left.
 
-    def __init__(self, capacity):
+    Every quota counts all tickets, so the smallest stock decides. `max_uses` is that of the code.
+    """
+
+    def __init__(self, capacity, max_uses):
         self.capacity, self.queue, self.bookings = capacity, [], {}
+        self.quotas, self.max_uses = {}, max_uses
 
     def sum(self, *statuses):
         return sum(b["quantity"] for b in self.bookings.values() if b["status"] in statuses)
 
     @property
     def available(self):
-        return self.capacity - self.sum("held", "confirmed")
+        return min(self.capacity, *self.quotas.values(), 99) - self.taken
+
+    @property
+    def taken(self):
+        return self.sum("held", "confirmed")
+
+    @property
+    def uses(self):
+        return sum(b["code"] for b in self.bookings.values())
 
     def of(self, user):
         return sum(b["quantity"] for (who, _), b in self.bookings.items() if who == user)
 
-    def add(self, user, slot, quantity, status, until=None):
-        self.bookings[user, slot] = {"quantity": quantity, "status": status, "until": until}
+    def add(self, user, slot, quantity, status, until=None, code=False):
+        self.bookings[user, slot] = {
+            "quantity": quantity,
+            "status": status,
+            "until": until,
+            "code": code,
+        }
 
     def make_offers(self, now, offers):
         """Offer tickets first come, first served; a user at the limit leaves the queue."""
@@ -83,7 +102,12 @@ class InventoryMachine(RuleBasedStateMachine):
         self.event = factories.make_event(
             self.context.db, ticketTypes=[{"type": "General", "price": 20, "availableTickets": 6}]
         )
-        self.model, self.offers = Model(6), iter(range(10**6))
+        self.model, self.offers = Model(6, max_uses=2), iter(range(10**6))
+        body = {"code": "half", "kind": "percent", "value": 50, "maxUses": 2}
+        event_id = self.event["eventId"]
+        self.code_id = promotions.create_promo_code(
+            self.context.db, event_id, ADMIN, body, self.now
+        )["codeId"]
 
     def result_or_code(self, call, *args, **options):
         """Return what the call returns, or the code of its error."""
@@ -106,18 +130,21 @@ class InventoryMachine(RuleBasedStateMachine):
         quantity=quantities,
         hold=st.booleans(),
         mode=st.sampled_from(["reject", "partial"]),
+        code=st.booleans(),
     )
-    def book(self, user, quantity, hold, mode):
+    def book(self, user, quantity, hold, mode, code=False):
         free = 0 if self.model.queue else self.model.available
         granted = quantity if free >= quantity else (free if mode == "partial" else 0)
         first = (user, "direct") not in self.model.bookings
         allowed = first and self.model.of(user) + granted <= LIMIT
+        allowed &= not code or self.model.uses < self.model.max_uses
         order = {"user": user, "now": self.now, "hold": hold, "on_shortfall": mode}
+        order["promo_code"] = "HALF" if code else None
         result = self.result_or_code(kit.book, self.context, self.event, quantity, **order)
         assert (getattr(result, "status", result) == 201) == bool(granted and allowed), result
         if granted and allowed:
             status, until = ("held", self.now + HOLD) if hold else ("confirmed", None)
-            self.model.add(user, "direct", granted, status, until)
+            self.model.add(user, "direct", granted, status, until, code)
 
     @rule(user=people, quantity=quantities)
     def wait(self, user, quantity):
@@ -246,24 +273,63 @@ class InventoryMachine(RuleBasedStateMachine):
         if over:
             self.model.make_offers(self.now, self.offers)
 
+    def edit_event(self, change):
+        """Make an edit; return whether it was made, or the code of its error."""
+        result = self.result_or_code(kit.edit, self.context.db, self.event, change)
+        return result is None or result
+
+    def offer(self):
+        """Offer what an edit has made available, as the worker does."""
+        waitlist_offers.offer_available_tickets(self.context, self.now)
+        self.model.make_offers(self.now, self.offers)
+
     @rule(capacity=st.integers(0, 9))
     def edit(self, capacity):
-        result = self.result_or_code(
-            editing.edit_event,
-            self.context.db,
-            self.event["eventId"],
-            editing.make_type_patch(1, {"capacity": capacity}),
-            event_changes=NO_EVENT_CACHE,
-            actor=ADMIN,
-            now=self.now,
-            image_base_url="http://localhost",
-        )
-        fits = capacity >= self.model.sum("held", "confirmed")
-        assert isinstance(result, dict) == fits, result
+        result = self.edit_event(editing.make_type_patch(1, {"capacity": capacity}))
+        fits = capacity >= self.model.taken
+        assert (result is True) == fits, result
         if fits:
             self.model.capacity = capacity
-            waitlist_offers.offer_available_tickets(self.context, self.now)
-            self.model.make_offers(self.now, self.offers)
+            self.offer()
+
+    @rule(number=st.integers(0, MAX_QUOTAS - 1), capacity=st.integers(0, 9))
+    def add_or_change_quota(self, number, capacity):
+        if number < len(self.model.quotas):
+            quota_id = sorted(self.model.quotas)[number]
+            change = quota_editing.make_quota_patch(quota_id, {"capacity": capacity})
+        else:
+            quota_id = self.context.db.events.find_one({}).get("nextQuotaId", 1)
+            change = quota_editing.make_quota_addition({"name": "", "capacity": capacity})
+        result = self.edit_event(change)
+        if capacity < self.model.taken:
+            assert result == "below_sold"
+        else:
+            assert result is True
+            self.model.quotas[quota_id] = capacity
+            self.offer()
+
+    @precondition(lambda self: self.model.quotas)
+    @rule(number=st.integers(0, MAX_QUOTAS - 1))
+    def remove_quota(self, number):
+        quota_id = sorted(self.model.quotas)[number % len(self.model.quotas)]
+        assert self.edit_event(quota_editing.make_quota_removal(quota_id)) is True
+        del self.model.quotas[quota_id]
+        self.offer()
+
+    @rule(max_uses=st.integers(1, 4))
+    def edit_code(self, max_uses):
+        result = self.result_or_code(
+            promotions.patch_promo_code,
+            self.context.db,
+            self.event["eventId"],
+            self.code_id,
+            ADMIN,
+            {"maxUses": max_uses},
+            self.now,
+        )
+        assert (result == "below_used") == (max_uses < self.model.uses), result
+        if result != "below_used":
+            self.model.max_uses = max_uses
 
     @precondition(lambda self: self.model.bookings or self.model.queue)
     @rule()
@@ -273,9 +339,15 @@ class InventoryMachine(RuleBasedStateMachine):
     @invariant()
     def stock_equals_that_of_the_model(self):
         model, db = self.model, self.context.db
-        expected = (model.available, model.sum("held"), model.sum("confirmed"), len(model.queue))
-        assert kit.stock_counters(db, self.event) == expected
-        assert min(expected) >= 0
+        event, available = db.events.find_one({}), model.capacity - model.taken
+        expected = (available, model.sum("held"), model.sum("confirmed"))
+        assert kit.stock_counters(db, self.event)[:3] == expected
+        assert min(*expected, model.available) >= 0
+        quotas = {each["quotaId"]: each["availableTickets"] for each in event.get("quotas", [])}
+        assert quotas == {id_: places - model.taken for id_, places in model.quotas.items()}
+        stocks = [*event["ticketTypes"], *event.get("quotas", [])]
+        assert sum(stock["waiting"] for stock in stocks) == len(model.queue)
+        assert event["promoCodes"]["half"]["used"] == model.uses
         entries = db.waitlist.find({"active": True}).sort("sequence", 1)
         assert [(e["userId"], e["quantity"]) for e in entries] == [
             (entry["user"], entry["quantity"]) for entry in model.queue
@@ -340,6 +412,28 @@ def test_control_the_machine_notices_tickets_that_are_not_returned(machine, monk
     run.cancel(user=PEOPLE[1])
     with pytest.raises(AssertionError):
         run.stock_equals_that_of_the_model()
+
+
+def test_control_the_machine_notices_a_return_that_forgets_the_quotas(machine, monkeypatch):
+    run = sold_out(machine)
+    run.add_or_change_quota(number=0, capacity=6)
+    run.cancel(user=PEOPLE[0])
+    run.stock_equals_that_of_the_model()
+    monkeypatch.setattr("eventapp.inventory.moves.compute_quota_changes", lambda *_: {})
+    run.cancel(user=PEOPLE[1])
+    with pytest.raises(AssertionError):
+        run.stock_equals_that_of_the_model()
+
+
+def test_control_the_machine_notices_a_code_that_is_used_too_often(machine, monkeypatch):
+    run = machine()
+    run.edit_code(max_uses=1)
+    run.book(user=PEOPLE[0], quantity=1, hold=False, mode="reject", code=True)
+    run.book(user=PEOPLE[1], quantity=1, hold=False, mode="reject", code=True)
+    monkeypatch.setattr("eventapp.inventory.promo_codes.count_uses_left", lambda _code: None)
+    monkeypatch.setattr(store_promo_codes, "build_promo_guards", lambda *_: {})
+    with pytest.raises(AssertionError):
+        run.book(user=PEOPLE[1], quantity=1, hold=False, mode="reject", code=True)
 
 
 def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, monkeypatch):
