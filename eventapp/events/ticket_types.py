@@ -298,7 +298,7 @@ def find_last_edge(event: Event, now: datetime) -> datetime | None:
 
 
 def _list_edges(event: Event | SaleState) -> list[datetime]:
-    """Return when ticket types are presented otherwise although nothing is written, in no order.
+    """Return when public types are presented otherwise although nothing is written, in no order.
 
     That is when a sale begins or ends, and when an entry is over for which a quota may leave more
     tickets than for the others.
@@ -306,7 +306,7 @@ def _list_edges(event: Event | SaleState) -> list[datetime]:
     edges = [get_end(event)]
     if event.get("quotas"):
         edges += [entry["overAt"] for entry in event["schedule"]]
-    for each in event["ticketTypes"]:
+    for each in list_visible_types(event["ticketTypes"], may_manage=False):
         edges += [each.get("salesFrom", EARLIEST), each.get("salesUntil", LATEST)]
     return [edge for edge in edges if EARLIEST < edge < LATEST]
 

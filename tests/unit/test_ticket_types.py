@@ -110,6 +110,15 @@ def test_every_date_is_an_edge_of_an_event_with_quotas():
     assert edges({**event, "quotas": [{}]}) == [NOW + DAY, NOW + 2 * DAY, NOW + 3 * DAY]
 
 
+def test_the_edges_of_types_that_are_not_public_tell_nobody():
+    event = event_of(
+        type_of(salesFrom=NOW + 2 * DAY),
+        type_of(salesFrom=NOW + TICK, visibility="secret"),
+        type_of(salesUntil=NOW + DAY, visibility="hidden"),
+    )
+    assert edges(event) == [NOW + 2 * DAY, OVER_AT]
+
+
 def test_between_two_edges_no_sale_state_changes():
     types = [
         type_of(salesFrom=NOW + DAY, salesUntil=NOW + 2 * DAY),
