@@ -8,6 +8,7 @@ from eventapp.bookings import waitlist_offers
 from eventapp.core.clock import utc_now
 from eventapp.core.database import ServerClock
 from eventapp.events.cache.event_cache import EVENT_CACHE
+from eventapp.inventory import queues
 from tests.bookings_factories import Caller, context_of, event_of, refused, stock_of, types
 from tests.factories import event_body
 
@@ -276,8 +277,7 @@ def test_an_offer_of_a_window_that_has_just_ended_is_not_made(app, db, ann, bob,
     bob.wait(event_id)
     time.ahead = 2 * HOUR
     ann.cancel(held)
-    inventory = context_of(app).inventory
-    monkeypatch.setattr(inventory, "is_in_window", lambda _type, _now: True)
+    monkeypatch.setattr(queues, "is_in_window", lambda _type, _now: True)
     assert waitlist_offers.offer_tickets(context_of(app), event_id, utc_now()) == 0
     assert stock_of(db, event_id) == (1, 0, 0, 1)
 
