@@ -125,12 +125,14 @@ def recount(
 def recount_edited(event: Event, patch: EventPatch) -> EventPatch:
     """Return the queues and stocks of an edited event, each queue counted as `recount` does.
 
+    Empty queues are removed, so that those of dropped ticket types and entries do not pile up.
+
     Args:
         event: the event before the edit.
         patch: the fields that the edit sets.
     """
     if not list_queues(event.get("queues", {})):
-        return {}
+        return {"queues": {}} if event.get("queues") else {}
     types = patch.get("ticketTypes", event["ticketTypes"])
     quotas = patch.get("quotas", event.get("quotas", []))
     counted = recount(event.get("queues", {}), types, quotas)

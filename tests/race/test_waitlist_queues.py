@@ -329,6 +329,16 @@ def test_an_edit_counts_the_queues_in_its_own_write(context, db, event, change, 
     kit.assert_consistent(context)
 
 
+def test_an_edit_removes_empty_queues(context, db, event):
+    user, _ = wait_at_a_quota(context, db, event)
+    offer_answers.leave_waitlist(context, 1, kit.attendee(user), utc_now())
+    assert db.events.find_one({})["queues"] != {}
+    edit(db, quota_editing.make_quota_removal(1))
+    assert db.events.find_one({})["queues"] == {}
+    order(context, event, 1, SATURDAY)
+    kit.assert_consistent(context)
+
+
 def test_a_queue_of_a_removed_quota_is_counted_by_the_next_that_lacks_places(context, db, event):
     user, _ = wait_at_a_quota(context, db, event)
     edit(db, quota_editing.make_quota_patch(2, {"capacity": 1}))
