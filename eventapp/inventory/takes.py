@@ -69,9 +69,10 @@ class TicketTaker:
         """Take tickets and waitlist positions as `Inventory.take_batch` does."""
         requests = [self._correct_moment(request) for request in requests]
         codes = {request.promo_code for request in requests if request.promo_code}
-        # Cached states hold no promo codes that can be relied on.
-        state = self._states.read(event_id, codes) if codes else self._states.get(event_id)
-        is_fresh, wait = bool(codes), ClosureWait(now)
+        state, is_fresh, wait = self._states.get(event_id), False, ClosureWait(now)
+        # A cached state has the codes of the last take.
+        if not codes <= state.get("promoCodes", {}).keys():
+            state, is_fresh = self._states.read(event_id, codes), True
         for attempt in range(UPDATE_ATTEMPTS):
             outcomes = self._try_to_take(state, requests, wait.clock(), is_fresh=is_fresh)
             if outcomes is not None:

@@ -298,6 +298,55 @@ def test_control_without_terms_the_edit_is_missed(context, db, monkeypatch):
         assert first.result().status == 201
 
 
+def use_a_code_that_another_process_sets_inactive(context, db, monkeypatch):
+    """Return the outcomes of three uses of a code, and how often the seller has read it.
+
+    The code is set inactive after the second one.
+    """
+    event = event_of(db)
+    code = add_code(db, event, maxUses=9)
+    seller, reads = kit.another_process(context), []
+    real = inventory_store.find_sale_state
+
+    def read(db, event_id, promo_codes=()):
+        reads.extend(promo_codes)
+        return real(db, event_id, promo_codes)
+
+    monkeypatch.setattr(inventory_store, "find_sale_state", read)
+    calls = [partial(kit.book, seller, event, promo_code="spring") for _ in range(3)]
+    results = [*kit.run_concurrently(calls[0]), *kit.run_concurrently(calls[1])]
+    read_before = len(reads)
+    promotions.patch_promo_code(
+        db, event["eventId"], code["codeId"], ADMIN, {"active": False}, utc_now()
+    )
+    results += kit.run_concurrently(calls[2])
+    return kit.count_outcomes(results), read_before, used(db, event)
+
+
+def test_a_remembered_code_is_used_without_a_read_until_it_is_edited(context, db, monkeypatch):
+    outcomes, reads, uses = use_a_code_that_another_process_sets_inactive(context, db, monkeypatch)
+    assert outcomes == {201: 2, "promo_not_found": 1}
+    assert (reads, uses) == (1, 2)
+    kit.assert_consistent(context)
+
+
+def test_control_without_terms_a_remembered_code_is_used_after_the_edit(context, db, monkeypatch):
+    monkeypatch.setattr(inventory_store, "build_terms_guard", lambda _event: {})
+    outcomes, _reads, uses = use_a_code_that_another_process_sets_inactive(context, db, monkeypatch)
+    assert (outcomes, uses) == ({201: 3}, 3)
+
+
+def test_the_last_use_of_a_remembered_code_is_not_taken_twice(context, db):
+    event = event_of(db)
+    add_code(db, event, maxUses=3)
+    one, other = kit.another_process(context), kit.another_process(context)
+    calls = [partial(kit.book, each, event, promo_code="spring") for each in (one, other)] * 2
+    results = [result for call in calls for result in kit.run_concurrently(call)]
+    assert kit.count_outcomes(results) == {201: 3, "promo_exhausted": 1}
+    assert used(db, event) == 3
+    kit.assert_consistent(context)
+
+
 def test_a_repair_corrects_the_uses(context, db):
     event = event_of(db)
     add_code(db, event)
