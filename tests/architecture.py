@@ -132,6 +132,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "offer_conditions": "filters",
         "listing": "service",
         "migration": "service",
+        "photos": "service",
         "popularity": "service",
         "promo_codes": "types",
         "schedule_times": "rules",

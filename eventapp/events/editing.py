@@ -6,11 +6,8 @@ revision that was read. Otherwise it begins again, so that it never overwrites a
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from functools import partial
 from typing import cast
 from zoneinfo import ZoneInfo
-
-from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import get_local_date
@@ -34,9 +31,8 @@ from eventapp.events.errors import (
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.service import get_managed, present_events
 from eventapp.events.stock_types import Quota
-from eventapp.events.types import Event, EventPatch, EventPhoto, ListedParts, TicketType
+from eventapp.events.types import Event, EventPatch, ListedParts, TicketType
 from eventapp.media import service as media
-from eventapp.media.types import StoredPhoto
 
 # Features that change further parts of an event raise this error, too.
 __all__ = ["EditConflict"]
@@ -162,59 +158,6 @@ def refuse_bookings(event: Event) -> None:
     """Raise EventHasBookings if a ticket of the event is sold or held."""
     if any(each["soldTickets"] or each["heldTickets"] for each in event["ticketTypes"]):
         raise EventHasBookings
-
-
-def set_photo(
-    db: Db,
-    event_id: int,
-    file: bytes,
-    *,
-    event_changes: EventChanges,
-    actor: Actor,
-    now: datetime,
-    image_base_url: str,
-    default_zone: ZoneInfo = UTC_ZONE,
-) -> EventView:
-    """Make the photo in a file the event's image, and delete the previous photo.
-
-    Raises:
-        AppError: whatever `edit_event` and `media.store_photo` raise. The event then shows what it
-            showed before, and the new photo is deleted. The new photo is also deleted after any
-            other error, unless the event shows it.
-    """
-    get_managed(db, event_id, actor)
-    owner = media.make_event_owner(event_id)
-    replaced_id: ObjectId | None = None
-
-    def edit(event: Event) -> EventPatch:
-        nonlocal replaced_id
-        replaced_id = event["photo"]["_id"] if "photo" in event else None
-        return _make_photo_patch(photo)
-
-    is_shown = partial(_shows_photo, db, event_id)
-    with media.store_photo_to_show(db, owner, file, now, is_shown=is_shown) as photo:
-        event = edit_event(
-            db,
-            event_id,
-            edit,
-            event_changes=event_changes,
-            actor=actor,
-            now=now,
-            image_base_url=image_base_url,
-            default_zone=default_zone,
-        )
-    media.delete_photo(db, owner, replaced_id)
-    return event
-
-
-def _shows_photo(db: Db, event_id: int, photo_id: ObjectId) -> bool:
-    event = store.find_event(db, event_id)
-    return event is not None and "photo" in event and event["photo"]["_id"] == photo_id
-
-
-def _make_photo_patch(photo: StoredPhoto) -> EventPatch:
-    stored: EventPhoto = {"_id": photo["_id"], "sha": photo["sha"]}
-    return {"image": media.make_path(photo), "photo": stored}
 
 
 # Edits, for `edit_event`.

@@ -21,7 +21,7 @@ from eventapp.core.http.responses import (
 from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
-from eventapp.events import bodies, editing, listing, service
+from eventapp.events import bodies, editing, listing, photos, service
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.popularity import POPULARITY
@@ -233,7 +233,7 @@ def set_photo(files: JsonObject, event_id: int) -> Response:
 
     The previous photo is deleted.
     """
-    event = editing.set_photo(
+    event = photos.set_photo(
         get_db(),
         event_id,
         read_uploaded_file(files),
