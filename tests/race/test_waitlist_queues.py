@@ -263,6 +263,38 @@ def test_control_without_the_guard_of_the_queue_another_stock_is_lowered(
     assert waiting_of(db) == [[-1, 0], [1]]
 
 
+def join_while_a_place_is_returned(context, db, event, monkeypatch):
+    """Return the last place of a quota while a join is between its read and its write."""
+    add_quotas(db, (1, {"scheduleIds": [FRIDAY]}))
+    sold = order(context, event, 1, FRIDAY)[1]
+    joining = kit.another_process(context)
+    with (
+        kit.suspended(
+            monkeypatch,
+            inventory_store,
+            "update_stock",
+            when=lambda *_, **options: options.get("joins"),
+        ) as suspension,
+        kit.in_background(partial(order, joining, event, 2, FRIDAY)) as joined,
+    ):
+        suspension.wait()
+        cancel(context, sold)
+        suspension.resume()
+        return joined.result()[1]
+
+
+def test_nobody_begins_to_wait_for_a_place_that_is_returned(context, db, event, monkeypatch):
+    assert join_while_a_place_is_returned(context, db, event, monkeypatch).status == 201
+    assert waiting_of(db) == [[0, 0], [0]]
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_guard_of_the_counting_stock_one_waits(context, db, event, monkeypatch):
+    monkeypatch.setattr(inventory_queues, "_build_counting_guards", lambda *_: {})
+    assert join_while_a_place_is_returned(context, db, event, monkeypatch).status == 202
+    assert waiting_of(db) == [[0, 0], [1]]
+
+
 def test_figures_show_who_waits_for_a_type_wherever_that_is_counted(context, db, event):
     wait_at_a_quota(context, db, event)
     stored = db.events.find_one({})
