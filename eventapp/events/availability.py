@@ -55,7 +55,7 @@ def list_availability(
     types = {each["ticketTypeId"]: each for each in _list_shown_types(event, request, actor)}
     if not types and request.type_id is not None:
         raise TicketTypeNotFound
-    if request.schedule_id not in (None, *(each["scheduleId"] for each in event["schedule"])):
+    if request.schedule_id not in (None, *(each.get("scheduleId") for each in event["schedule"])):
         raise ScheduleEntryNotFound
     pairs = [
         (schedule_id, type_id)

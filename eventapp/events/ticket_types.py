@@ -104,10 +104,7 @@ def find_rule_faults(ticket_type: TicketType) -> dict[str, list[str]]:
         return {"salesUntil": ["Must be after salesFrom."]}
     maximums = (
         ("maxPerBooking", ticket_type.get("maxPerBooking")),
-        (
-            "maxPerUser",
-            ticket_type.get("maxPerUser"),
-        ),
+        ("maxPerUser", ticket_type.get("maxPerUser")),
     )
     minimum = ticket_type.get("minPerBooking", 1)
     return {
@@ -321,8 +318,12 @@ def get_end(event: Event | SaleState | IndexedEvent) -> datetime:
 
 
 def find_bookable(event: Event | SaleState | LowTicketsEvent, now: datetime) -> list[int]:
-    """Return the ids of the schedule entries that are not over."""
-    return [entry["scheduleId"] for entry in event["schedule"] if entry["overAt"] > now]
+    """Return the ids of the schedule entries that are not over.
+
+    An event of an older version, which is not migrated yet, has none: it cannot be booked.
+    """
+    entries = [entry for entry in event["schedule"] if "overAt" in entry]
+    return [entry["scheduleId"] for entry in entries if entry["overAt"] > now]
 
 
 # What of the stock is left to the public.

@@ -9,6 +9,7 @@ from eventapp.core.clock import utc_now
 from tests.bookings_factories import Caller, event_of, refused, types
 from tests.factories import day
 from tests.http.test_public_figures import add_quota
+from tests.store.test_migration import make_old_event
 
 HOUR = timedelta(hours=1)
 FRIDAY, SATURDAY, SUNDAY = 1, 2, 3
@@ -123,6 +124,14 @@ def test_a_date_that_is_over_is_left_out(db, ann):
     db.events.update_one({}, {"$set": {"schedule.1.overAt": utc_now() - HOUR}})
     assert list(read_rows(ann, event_id)) == [(FRIDAY, 1), (SUNDAY, 1)]
     assert read_rows(ann, event_id, f"&scheduleId={SATURDAY}") == {}
+
+
+def test_nothing_can_be_booked_of_an_event_that_is_not_migrated_yet(db, ann):
+    event_id = make_old_event(db)
+    assert read_rows(ann, event_id) == {}
+    of_entry = ann.get(f"/events/{event_id}/availability?scheduleId=1")
+    refused(of_entry, 404, "schedule_entry_not_found")
+    refused(ann.order(event_id, ticketTypeId=1, quantity=1), 409, "event_not_on_sale")
 
 
 def test_filters_pages_and_cursors(db, ann):

@@ -12,6 +12,7 @@ from eventapp.events.alerts import alert_low_tickets
 from eventapp.jobs.service import NEVER_RUN
 from tests.bookings_factories import context_of, event_of, later, types
 from tests.factories import day
+from tests.store.test_migration import make_old_event
 from tests.streaming import ClientStream
 
 HOUR = timedelta(hours=1)
@@ -226,3 +227,11 @@ def test_an_alert_of_few_tickets_counts_what_one_date_offers(db, app, host, ann,
     written = alert_low_tickets(db, "https://x.example", NEVER_RUN, later())
     told = [each["data"]["quantity"] for each in db.notifications.find({"kind": "low_tickets"})]
     assert (written, told) == ((0, []) if quantity is None else (1, [quantity]))
+
+
+def test_no_alert_of_few_tickets_of_an_event_that_is_not_migrated_yet(db, ann):
+    event_id = make_old_event(db, ticketTypes=types(100))
+    db.events.update_one({}, {"$set": {"ticketTypes.0.availableTickets": 2, "available": 2}})
+    ann.call("POST", "/favorites", {"eventId": event_id})
+    assert alert_low_tickets(db, "https://x.example", NEVER_RUN, later()) == 0
+    assert db.failedWork.count_documents({}) == 0
