@@ -88,8 +88,8 @@ def apply_edit(
         edit: called again each time that a sale or another edit came between read and write.
         event_changes: notified as soon as the event is written.
         default_zone: the zone of today in lists.
-        is_shown: whether `__v` and `updatedAt` tell everybody of the edit. They never tell of one
-            that changes nothing but secret ticket types.
+        is_shown: whether the edit raises `__v` and sets `updatedAt`, which everybody sees. An edit
+            that changes nothing but secret ticket types never does.
 
     Raises:
         EventNotFound, Forbidden: from `get_managed`.
@@ -102,10 +102,10 @@ def apply_edit(
         event = get_managed(db, event_id, actor)
         wait.pause_if_closed(event)
         patch = _complete_patch(event, edit(event), now, get_local_date(now, default_zone))
-        is_told = is_shown and rules.may_tell_of_edit(event, patch)
-        if is_told:
+        is_counted = is_shown and rules.is_shown_to_all(event, patch)
+        if is_counted:
             patch["updatedAt"] = now
-        after = store.write_if_unchanged(db, event, patch, now=wait.clock(), is_shown=is_told)
+        after = store.write_if_unchanged(db, event, patch, now=wait.clock(), is_shown=is_counted)
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)

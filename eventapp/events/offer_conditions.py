@@ -5,15 +5,13 @@ from datetime import datetime
 from eventapp.core.database import Query
 from eventapp.events.ticket_types import EARLIEST, LATEST, PUBLIC
 
-# No quota keeps the public off: the condition for which only the arrays of stocks are read.
+# The condition that a ticket type is public.
+IS_PUBLIC: Query = {"visibility": {"$exists": False}}
+# The condition that every quota has places, and that nobody waits for them.
 _NO_EMPTY_QUOTA: Query = {
     "quotas.availableTickets": {"$not": {"$lte": 0}},
     "quotas.waiting": {"$not": {"$gt": 0}},
 }
-
-
-# The condition that a ticket type is public.
-IS_PUBLIC: Query = {"visibility": {"$exists": False}}
 
 
 def make_offer_condition(

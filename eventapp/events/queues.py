@@ -1,9 +1,9 @@
 """Rules of the queues of an event: which stock counts the waiting places of each.
 
 A queue consists of the active waitlist entries of one ticket type and schedule entry. All of them
-need the same stocks, so one stock counts them all, in its `waiting`: one that has no tickets for
-them. While `waiting` of a stock is not 0, the public gets no tickets of it. Which stock counts a
-queue is stored in the queue alone, so that it changes in one write of the event: waitlist entries
+need the same stocks, so one stock counts them all, in its `waiting`: one that has too few tickets
+for them. While `waiting` of a stock is not 0, the public gets no tickets of it. Which stock counts
+a queue is stored in the queue alone, so that it changes in one write of the event: waitlist entries
 and in-flight entries note the ticket type and the schedule entry only.
 """
 
@@ -81,8 +81,8 @@ def find_misplaced(
 ) -> list[tuple[PlacedQueue, int | None]]:
     """Return the queues that another stock must count, each with the quota, or None for its type.
 
-    Those are the queues whose counting stock has tickets while another that they need has none, and
-    those whose counting quota is gone or does not match them any more.
+    Those are the queues whose counting stock has enough tickets while another that they need has
+    too few, and those whose counting quota is gone or does not match them any more.
     """
     types = {each["ticketTypeId"]: each for each in ticket_types}
     misplaced = []

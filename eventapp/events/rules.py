@@ -1,4 +1,4 @@
-"""Rules of events: derived fields, edits of ticket types, and events as answers present them."""
+"""Rules of events: derived fields, what edits show, and events as answers present them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
@@ -139,10 +139,10 @@ def is_entry_in_use(event: Event, schedule_id: int) -> bool:
     return is_taken or any(queue["waiting"] for queue in queues.values())
 
 
-def may_tell_of_edit(event: Event, patch: Mapping[str, object]) -> bool:
-    """Return whether `__v` and `updatedAt` may tell everybody of an edit.
+def is_shown_to_all(event: Event, patch: Mapping[str, object]) -> bool:
+    """Return whether an edit changes more than secret ticket types, so that anybody may see it.
 
-    They may not if it changes secret ticket types and nothing that others see.
+    If not, neither `__v` nor `updatedAt` may show that there was an edit.
 
     Args:
         event: the event before the edit.
@@ -151,17 +151,17 @@ def may_tell_of_edit(event: Event, patch: Mapping[str, object]) -> bool:
     after = cast(Event, {**event, **patch})
     if all(map(may_be_named, [*event["ticketTypes"], *after["ticketTypes"]])):
         return True
-    return _select_told_parts(event) != _select_told_parts(after)
+    return _select_shown_parts(event) != _select_shown_parts(after)
 
 
-def _select_told_parts(event: Event) -> dict[str, object]:
+def _select_shown_parts(event: Event) -> dict[str, object]:
     fields = cast(dict[str, object], event)
-    told = {name: fields.get(name) for name in (*HEAD_FIELDS, *TAIL_FIELDS)}
-    # Who waits is no part of an edit, which may only count it at another stock.
-    told["ticketTypes"] = [
+    shown = {name: fields.get(name) for name in (*HEAD_FIELDS, *TAIL_FIELDS)}
+    # No edit changes who waits. But it may move the count of a queue to another stock.
+    shown["ticketTypes"] = [
         {**each, "waiting": 0} for each in event["ticketTypes"] if may_be_named(each)
     ]
-    return told
+    return shown
 
 
 def make_schedule_change_fields(
