@@ -46,6 +46,7 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.connection_limits import ConnectionLimits
 from eventapp.core.streams.hub import HUB, Hub
+from eventapp.due_work import service as due_work
 from eventapp.due_work import store as due_work_store
 from eventapp.events import ownership, timekeeping
 from eventapp.events import routes as events_routes
@@ -193,7 +194,8 @@ def set_up_database(app: Flask, config: Config) -> Db:
 def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     """Create missing indexes and the event counter, and update values that depend on the date.
 
-    Documents of an older schema version are migrated.
+    Documents of an older schema version are migrated, also those on which an earlier start has just
+    failed.
 
     Args:
         default_zone: the zone that DEFAULT_TIMEZONE names. It decides which day is today.
@@ -204,6 +206,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     version = database.check_schema_version(db)
     database.ensure_indexes(db, INDEXES, waitlist_store.RETIRED_INDEXES)
     if version < database.SCHEMA_VERSION:
+        due_work.retry_all(db, utc_now())
         # Cells and queues are counted last: they count by the entries of the schedule.
         is_migrated = migrate_events(db, default_zone, utc_now())
         is_migrated = migrate_bookings(db, utc_now()) and is_migrated

@@ -230,7 +230,7 @@ READS: Table = {
         "analytics.store_figures": (ALL,),
         "waitlist.store": (ALL,),
         "waitlist.store_audits": (ALL,),
-        "waitlist.store_migration": ("eventId",),
+        "waitlist.store_migration": ("eventId", "ticketTypeId", "userId"),
     },
 }
 

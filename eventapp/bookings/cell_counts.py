@@ -1,11 +1,10 @@
 """Count the cells and the queues of events that were stored before there were any.
 
 The cells follow from the bookings and from what is in flight, and the queues in the same way from
-the waitlist entries (`bookings.stock_audit`). The events
-are read in the order of their ids, in batches. Each is written only if it has its revision still,
-so it may be sold meanwhile, and several processes may count at once: whoever comes second finds the
-revision changed. A sale of an event that is not counted yet changes no cells, and nobody joins its
-waitlist.
+the waitlist entries (`bookings.stock_audit`). The events are read in the order of their ids, in
+batches. Each is written only if it still has the revision that was read. So it may be sold
+meanwhile, and several processes may count at once: the second one finds the revision changed. A
+sale of an event that is not counted yet changes no cells, and nobody joins its waitlist.
 
 Events that are counted already are compared, too, because the migration of bookings that failed may
 have been repeated since.

@@ -11,9 +11,9 @@ that a counter should have is the sum of what each booking and waitlist entry co
 * A booking that has ended contributes nothing but its pending move, in the same way.
 * An active booking with a promo code contributes 1 to the uses of the code. A pending move that
   gives the use back contributes 1 while it has no in-flight entry.
-* An active waitlist entry contributes 1 to its queue, and so to `waiting` of the stock that the
-  event says counts the queue; not if it is claimed for an offer, the take
-  of the offer is in flight, and that take has lowered `waiting` for it.
+* An active waitlist entry contributes 1 to its queue, and so to `waiting` of the stock that counts
+  the queue according to the event. It contributes nothing if it is claimed for an offer whose take
+  is in flight and has lowered `waiting` for it.
 * An ended waitlist entry contributes 1 while its leave is pending and has no in-flight entry.
 * A take or a join in flight whose booking or waitlist entry is not stored contributes what the
   in-flight entry says. If the document is stored, the document alone counts.

@@ -4,7 +4,7 @@ from eventapp.core.errors import Conflict, NotFound
 
 
 class AlreadyWaitlisted(Conflict):
-    """The user has an active entry for this ticket type."""
+    """The user has an active entry for this ticket type and schedule entry."""
 
     code, message = "already_waitlisted", "You are on this waitlist already"
 

@@ -71,7 +71,7 @@ def join_waitlist(
     Args:
         type_id: None for the event's only public ticket type.
         schedule_id, schedule_index: the id or the index of the schedule entry. At most one of them
-            is given; None of them for the next entry to come.
+            is given; without both it is the next entry to come.
         max_quantity: the most tickets of one event that a user may have.
         count_tickets: counts the tickets that the caller has already. If the caller books more
             after this, the entry is closed when its turn comes, and the caller is told.

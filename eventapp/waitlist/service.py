@@ -3,7 +3,7 @@
 `eventapp.waitlist.joining` counts an entry in the event's `waiting` and stores it.
 
 An entry *ends* when its user leaves, when all of its tickets are offered, or when the waitlist is
-*closed*, which ends all entries of the event. Its *leave* is the stock move that follows, except
+*closed*, which ends all entries of the event, or of one of its dates. Its *leave* is the stock move that follows, except
 after an offer: it is first recorded as pending, then applied, which lowers the event's `waiting`,
 and then recorded as applied.
 
@@ -246,7 +246,7 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 def end_all_entries(db: Db, inventory: Inventory, user_id: ObjectId, now: datetime) -> set[int]:
     """End the user's unclaimed entries for all events; return the eventIds of all that were active.
 
-    A user has at most one entry for each ticket type, and few of them.
+    A user has at most one entry for each ticket type and schedule entry, and few of them.
     """
     event_ids = set()
     for entry in store.find_all_active_of_user(db, user_id):

@@ -1,7 +1,8 @@
 """The stored waitlists: one document for each entry.
 
-The queue of a ticket type consists of its entries with `active: true`, ordered by `sequence`. The
-update of the event that counts the entry assigns that number (see `eventapp.inventory.store`).
+The queue of a ticket type and schedule entry consists of their entries with `active: true`, ordered
+by `sequence`. The update of the event that counts the entry assigns that number (see
+`eventapp.inventory.store`).
 `offering` is the claim of a process that is making an offer from the entry.
 
 `restock` is the state of an ended entry's leave: "due" while it is pending, "done" once it is

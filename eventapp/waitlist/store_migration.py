@@ -9,6 +9,7 @@ from pymongo import ASCENDING, UpdateOne
 from eventapp.core.database import Db, Query
 from eventapp.waitlist.types import UnmigratedEntry
 
+_FIELDS = {"eventId": 1, "userId": 1, "ticketTypeId": 1}
 _UNMIGRATED: Query = {"active": True, "scheduleId": {"$exists": False}}
 
 
@@ -24,7 +25,7 @@ def find_unmigrated(
     ids: Query = {"$nin": list(without)}
     if after is not None:
         ids["$gt"] = after
-    found = db.waitlist.find({**_UNMIGRATED, "_id": ids}, {"eventId": 1})
+    found = db.waitlist.find({**_UNMIGRATED, "_id": ids}, _FIELDS)
     return cast(list[UnmigratedEntry], list(found.sort("_id", ASCENDING).limit(limit)))
 
 

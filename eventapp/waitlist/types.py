@@ -10,7 +10,8 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from bson import ObjectId
 
 # `waiting`: in the queue. `offered`: all of its tickets were offered. `left`: the user left, or
-# was deleted. `closed`: the event ended, or the user has as many tickets as one may have.
+# was deleted. `closed`: the event or the schedule entry ended, or the user has as many tickets as
+# one may have.
 EntryStatus: TypeAlias = Literal["waiting", "offered", "left", "closed"]
 
 
@@ -81,7 +82,9 @@ class UnmigratedEntry(TypedDict):
     """An entry of schema version 2, without the schedule entry that it waits for."""
 
     _id: ObjectId
+    userId: ObjectId
     eventId: int
+    ticketTypeId: int
 
 
 class WaitingSum(TypedDict):

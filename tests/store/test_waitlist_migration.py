@@ -67,15 +67,56 @@ def test_batches_leave_no_entry_out(db, people, monkeypatch, batch_size):
     assert schedule_ids(db) == [2, 2, 2, None]
 
 
-def test_one_that_fails_delays_no_other(db, people):
+def fail_on(entry_id, monkeypatch):
+    """Let every write fail that migrates this entry."""
+    real = store_migration.write_if_unmigrated
+
+    def write(db, schedule_ids_):
+        if entry_id in schedule_ids_:
+            raise ValueError("broken")
+        return real(db, schedule_ids_)
+
+    monkeypatch.setattr(store_migration, "write_if_unmigrated", write)
+
+
+def test_one_that_fails_delays_no_other(db, people, monkeypatch):
     first, second = list(db.waitlist.find({}).sort("_id", 1).limit(2))
-    db.waitlist.insert_one({**second, "_id": ObjectId(), "scheduleId": 2})
-    db.events.update_one({}, {"$inc": {"ticketTypes.0.waiting": 1}})
+    fail_on(second["_id"], monkeypatch)
     prepare_database(db)
-    assert schedule_ids(db) == [2, None, 2, None, 2]
+    assert schedule_ids(db) == [2, None, 2, None]
     assert check_schema_version(db) == 2
     (failed,) = db.failedWork.find({"kind": "waitlist migration"})
     assert failed["key"] == second["_id"] != first["_id"]
+
+
+def test_the_next_start_tries_it_again_without_a_pause(db, app, people, monkeypatch):
+    second = list(db.waitlist.find({}).sort("_id", 1))[1]
+    with monkeypatch.context() as patch:
+        fail_on(second["_id"], patch)
+        prepare_database(db)
+        prepare_database(db)
+    prepare_database(db)
+    assert schedule_ids(db) == [2, 2, 2, None]
+    assert check_schema_version(db) == SCHEMA_VERSION
+    assert not list(db.failedWork.find({}))
+    kit.assert_consistent(context_of(app))
+
+
+def test_who_joined_again_keeps_the_first_place_only(db, app, people):
+    second = list(db.waitlist.find({}).sort("_id", 1))[1]
+    db.waitlist.insert_one({**second, "_id": ObjectId(), "scheduleId": 2, "sequence": 5})
+    db.events.update_one({}, {"$inc": {"ticketTypes.0.waiting": 1}})
+    prepare_database(db)
+    assert schedule_ids(db) == [2, 2, 2, None, 2]
+    assert [e["active"] for e in db.waitlist.find({}).sort("_id", 1)] == [True] * 3 + [False] * 2
+    assert check_schema_version(db) == SCHEMA_VERSION
+    context = context_of(app)
+    kit.run_all_jobs(context, utc_now() + kit.AFTER_ABANDONMENT)
+    kit.assert_consistent(context)
+    assert db.events.find_one({})["queues"]["2"]["1"]["waiting"] == 3
+    for person in people[:3]:
+        assert person.call("DELETE", "/waitlist/1").status_code == 200
+    assert db.events.find_one({})["ticketTypes"][0]["waiting"] == 0
 
 
 def test_one_that_ends_meanwhile_stays_as_it_is(db, people, monkeypatch):
