@@ -86,6 +86,40 @@ def test_the_control_loses_edits(db, event, monkeypatch):
     assert first_type(db)["price"] < THREADS * EACH
 
 
+def edit_while_a_secret_type_is_edited(db: Any) -> list[float]:
+    """Edit a public type and, between read and write, a secret one; return their prices."""
+    edit(db, editing.make_type_addition({"type": "B", "price": 1.0, "capacity": 5}))
+    edit(db, editing.make_type_patch(2, {"visibility": "secret"}))
+    interruptions = iter([2.0])
+    before = db.events.find_one({})["__v"]
+
+    def change(event: Any) -> Any:
+        for price in interruptions:
+            edit(db, editing.make_type_patch(2, {"price": price}))
+        return editing.make_type_patch(1, {"price": 7.0})(event)
+
+    edit(db, change)
+    stored = db.events.find_one({})
+    assert stored["__v"] == before + 1
+    return [each["price"] for each in stored["ticketTypes"]]
+
+
+def test_an_edit_that_no_edit_count_shows_is_not_lost(db, event):
+    assert edit_while_a_secret_type_is_edited(db) == [7.0, 2.0]
+
+
+def test_control_with_the_edit_count_as_guard_it_is_lost(db, event, monkeypatch):
+    guarded = store.write_if_unchanged
+
+    def write_if_counted(db: Any, stored: Any, *fields: Any, **options: Any) -> Any:
+        now = db.events.find_one({"eventId": stored["eventId"]})
+        is_same = now["__v"] == stored["__v"]
+        return guarded(db, now if is_same else stored, *fields, **options)
+
+    monkeypatch.setattr(store, "write_if_unchanged", write_if_counted)
+    assert edit_while_a_secret_type_is_edited(db) == [7.0, 1.0]
+
+
 def test_an_edit_never_overwrites_a_sale(db, event):
     edits = [repeat(lambda: edit(db, raise_price))] * 3
     sales = [repeat(lambda: sell_one(db))] * 3
