@@ -1,10 +1,10 @@
 """The definitions of the figures, and the calendar of a time zone.
 
 *Revenue* is the price of confirmed bookings, in cents. *Gross* is their price without the discounts
-of promo codes: revenue plus discount. Cancelled bookings are refunded and held
-ones are not paid yet, so neither counts. A booking counts at the time it was made (`createdAt`),
-with its present status. The *cancellation rate* is the share of cancelled bookings among those
-that are confirmed or cancelled, and 0 if there are none.
+of promo codes: revenue plus discount. Cancelled bookings are refunded and held ones are not paid
+yet, so neither counts. A booking counts at the time it was made (`createdAt`), with its present
+status. The *cancellation rate* is the share of cancelled bookings among those that are confirmed
+or cancelled, and 0 if there are none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

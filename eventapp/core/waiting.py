@@ -15,7 +15,7 @@ class BoundedWait:
         """Sleep once. The limit counts from the first call.
 
         Raises:
-            the error of the wait: it has reached its limit.
+            Exception: the `error` of the wait, when its limit is reached.
         """
         now = time.monotonic()
         if self._deadline is None:

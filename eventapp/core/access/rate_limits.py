@@ -1,8 +1,8 @@
 """Limit how many requests each caller may make in a fixed time window.
 
-A caller is a logged-in user, or else a network address. Each request counts towards a
-scope, which its method decides unless a decorator of this module is on its route. Refused guesses
-of a secret, such as a promo code, count towards one more.
+A caller is a logged-in user, or else a network address. Each request counts towards a scope, which
+its method decides unless a decorator of this module is on its route. Refused guesses of a secret,
+such as a promo code, count towards one more.
 RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
 `rate_limit_storage` keeps the counters, in the storage that RATE_LIMIT_STORAGE_URI names.
 """

@@ -1,4 +1,4 @@
-"""Routes of events, their ticket types, photos and quotas, and favorites."""
+"""Routes of events, their ticket types, photos, quotas and availability, and of favorites."""
 
 from eventapp.events.routes import availability, events, favorites, quotas
 

@@ -1,1 +1,1 @@
-"""Schemas of requests and answers about events, favorites and recommendations."""
+"""Schemas of requests and answers about events, quotas, favorites and recommendations."""

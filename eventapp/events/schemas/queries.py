@@ -1,4 +1,4 @@
-"""Schemas of the queries of lists of events."""
+"""Schemas of the queries of lists of events, and of what can be booked of an event."""
 
 from typing import Any
 
