@@ -86,9 +86,13 @@ class MoveWriter:
                 return
         raise EventBusy
 
-    def move_queues(self, state: SaleState, now: datetime) -> None:
-        """Count queues where they lack tickets as `Inventory.move_queues` does."""
-        move = queues.find_moves(state)
+    def move_queues(self, state: SaleState, now: datetime, moment: datetime) -> None:
+        """Count queues where they lack tickets as `Inventory.move_queues` does.
+
+        Args:
+            moment: `now` by the database's clock.
+        """
+        move = queues.find_moves(state, moment)
         if not move.changes:
             return
         after = store.update_stock(

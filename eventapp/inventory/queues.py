@@ -213,14 +213,28 @@ class MoveOfQueues(NamedTuple):
     guards: Query
 
 
-def find_moves(event: SaleState) -> MoveOfQueues:
-    """Return how to count each queue whose counting stock has tickets, while another has none."""
-    types = rules.index_types(event)
-    changes, lacking = {}, dict[str, int]()
-    for queue, quota_id in find_misplaced(
-        event.get("queues", {}), event["ticketTypes"], get_quotas(event)
-    ):
-        least = event["ticketTypes"][types[queue.type_id]].get("minPerBooking", 1)
+def find_moves(event: SaleState, now: datetime) -> MoveOfQueues:
+    """Return how to count each queue whose counting stock has tickets, while another has none.
+
+    A queue of a type that is not on sale gets no offers. Its type counts it, so that it keeps
+    nobody off the tickets of other types.
+
+    Args:
+        now: the time by the database's clock.
+    """
+    types = {each["ticketTypeId"]: each for each in event["ticketTypes"]}
+    closed = {type_id for type_id, each in types.items() if not is_in_window(each, now)}
+    stored = event.get("queues", {})
+    changes = {
+        (queue.schedule_id, queue.type_id): QueueChange(0, None, is_moved=True)
+        for queue in list_queues(stored)
+        if queue.type_id in closed and queue.quota_id is not None
+    }
+    lacking = dict[str, int]()
+    for queue, quota_id in find_misplaced(stored, event["ticketTypes"], get_quotas(event)):
+        if queue.type_id in closed:
+            continue
+        least = types[queue.type_id].get("minPerBooking", 1)
         changes[queue.schedule_id, queue.type_id] = QueueChange(0, quota_id, is_moved=True)
         path = f"{find_stock_path(event, queue.type_id, quota_id)}.availableTickets"
         # Queues of types with different minimums may be counted by one quota.

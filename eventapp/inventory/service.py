@@ -196,10 +196,11 @@ class Inventory:
         """Count each queue of the waitlist at a stock that lacks tickets for it, if there is one.
 
         Where the stock that counts a queue has tickets and another that its places need has none,
-        the other one counts it from then on, so that the public can buy what nobody waits for.
+        the other one counts it from then on, so that the public can buy what nobody waits for. So
+        does the ticket type if it is not on sale.
         Nothing is written if the event has changed since it was read.
         """
-        self._moves.move_queues(state, now)
+        self._moves.move_queues(state, now, self.correct_clock(now))
 
     def correct_clock(self, now: datetime) -> datetime:
         """Return this time of the process as the database's clock shows it."""

@@ -3,9 +3,9 @@
 `eventapp.waitlist.joining` counts an entry in the event's `waiting` and stores it.
 
 An entry *ends* when its user leaves, when all of its tickets are offered, or when the waitlist is
-*closed*, which ends all entries of the event, or of one of its dates. Its *leave* is the stock move that follows, except
-after an offer: it is first recorded as pending, then applied, which lowers the event's `waiting`,
-and then recorded as applied.
+*closed*, which ends all entries of the event, or of one of its dates. Its *leave* is the stock move
+that follows, except after an offer: it is first recorded as pending, then applied, which lowers the
+event's `waiting`, and then recorded as applied.
 
 An offer is a held booking; `eventapp.bookings.waitlist_offers` makes it. A process claims the entry
 first, so that no other process makes an offer from it. At the end it subtracts the offered tickets

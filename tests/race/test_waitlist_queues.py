@@ -1,5 +1,6 @@
 """The waitlist of stocks that ticket types and dates share: who joined first is served first."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -104,6 +105,33 @@ def test_two_types_that_share_a_hall_are_served_in_the_order_of_joining(context,
     kit.assert_consistent(context)
 
 
+def set_sales_end(db, type_index, **change):
+    path = f"ticketTypes.{type_index}.salesUntil"
+    update = {"$set": {path: change["ends"]}} if change else {"$unset": {path: ""}}
+    db.events.update_one({}, {**update, "$inc": {"terms": 1, "rev": 1}})
+
+
+def test_who_waits_for_a_type_whose_sale_has_ended_keeps_nobody_off_others(context, db, event):
+    add_quotas(db, (1, {}))
+    _, sold = order(context, event, 1, FRIDAY)
+    waiter, _ = order(context, event, 2, FRIDAY)
+    assert waiting_of(db) == [[0, 0], [1]]
+    set_sales_end(db, 1, ends=utc_now() - timedelta(hours=1))
+    cancel(context, sold)
+    assert waitlist_offers.offer_available_tickets(context, utc_now()) == 0
+    assert waiting_of(db) == [[0, 1], [0]]
+    _, sold = order(context, event, 1, FRIDAY)
+    assert sold.status == 201, sold
+    kit.assert_consistent(context)
+    set_sales_end(db, 1)
+    waitlist_offers.offer_available_tickets(context, utc_now())
+    assert waiting_of(db) == [[0, 0], [1]]
+    cancel(context, sold)
+    make_offers(context)
+    assert offered(db) == [(waiter, 2, FRIDAY, 1)]
+    kit.assert_consistent(context)
+
+
 def test_two_dates_of_a_type_each_wait_for_their_own_places(context, db, event):
     add_quotas(db, (1, {"scheduleIds": [FRIDAY]}), (1, {"scheduleIds": [SATURDAY]}))
     friday, saturday = (order(context, event, 1, date)[1] for date in (FRIDAY, SATURDAY))
@@ -185,9 +213,7 @@ def test_a_queue_is_not_moved_to_a_stock_that_got_tickets(context, db, event, mo
 
 def test_control_without_the_guard_it_is_moved_anyway(context, db, event, monkeypatch):
     real = inventory_queues.find_moves
-    monkeypatch.setattr(
-        inventory_queues, "find_moves", lambda state: real(state)._replace(guards={})
-    )
+    monkeypatch.setattr(inventory_queues, "find_moves", lambda *a: real(*a)._replace(guards={}))
     move_while_a_place_is_returned(context, db, event, monkeypatch)
     assert waiting_of(db) == [[0, 0], [1]]
 

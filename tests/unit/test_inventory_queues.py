@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventapp.core.clock import utc_now
 from eventapp.events import queues as queue_rules
 from eventapp.events.quotas import matches
 from eventapp.inventory import allocation, queues, quotas, rules
@@ -225,7 +226,7 @@ def run_batch(event, requests, sold, waiting):
 
 def move(event):
     """Count queues where they lack tickets, and assert that they do if any stock has none."""
-    change_queues(event, queues.find_moves(event).changes)
+    change_queues(event, queues.find_moves(event, utc_now()).changes)
     for queue in queue_rules.list_queues(event["queues"]):
         pair = queue.schedule_id, queue.type_id
         unblocked = {
