@@ -19,6 +19,7 @@ from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
 from eventapp.events.errors import (
     EditConflict,
+    EventBusy,
     EventHasBookings,
     InvalidIndex,
     InvalidSalesRules,
@@ -95,12 +96,15 @@ def apply_edit(
         EventNotFound, Forbidden: from `get_managed`.
         EditConflict: other writes came between the read and the write of every attempt.
         EventClosed: the event stayed closed for a repair of its stock.
+        EventBusy: the event is not migrated yet.
         AppError: whatever `edit` raises. In all cases, nothing is written.
     """
     wait = ClosureWait(now)
     for _attempt in range(EDIT_ATTEMPTS):
         event = get_managed(db, event_id, actor)
         wait.pause_if_closed(event)
+        if "overAt" not in event:  # The next start migrates it.
+            raise EventBusy
         patch = _complete_patch(event, edit(event), now, get_local_date(now, default_zone))
         is_counted = is_shown and rules.is_shown_to_all(event, patch)
         if is_counted:

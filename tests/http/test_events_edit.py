@@ -313,3 +313,20 @@ def test_delete_is_refused_while_tickets_are_sold_or_held(client, db, event, org
     assert client.get("/api/events/1").status_code == 200
     sell(db, 0, **{count: 0})
     assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_an_event_that_is_not_migrated_yet_is_edited_later(
+    client, db, event, organizer, method, path, body
+):
+    entry = ("scheduleId", "timezone", "overAt", "moves")
+    removed = {"overAt": "", "nextScheduleId": "", **{f"schedule.0.{name}": "" for name in entry}}
+    db.events.update_one({}, {"$unset": removed})
+    answer = client.open(
+        f"/api/events/1{path}", method=method, json=body, headers=organizer["headers"]
+    )
+    if method == "DELETE" and not path:
+        assert answer.status_code == 200
+    else:
+        assert (answer.status_code, answer.json["code"]) == (503, "event_busy")
+        assert answer.headers["Retry-After"]
