@@ -43,13 +43,17 @@ def _set_fields(code: Mapping[str, object], body: PromoCodePatch) -> StoredPromo
 
 
 def find_code_faults(
-    code: StoredPromoCode, patch: PromoCodePatch, event: EventPromoCodes
+    code: StoredPromoCode,
+    patch: PromoCodePatch,
+    event: EventPromoCodes,
+    old: StoredPromoCode | None,
 ) -> dict[str, list[str]]:
     """Return what is wrong with a code after a patch, by the field at fault.
 
     Args:
-        event: the event of the code. A code may keep types that were removed since, or that are no
-            longer secret.
+        event: the event of the code.
+        old: the code before the patch; None if it is new. A code may keep types that were removed
+            since, or that are no longer secret.
     """
     faults: dict[str, list[str]] = {}
     least, greatest = VALUE_RANGES[code["kind"]]
@@ -60,9 +64,11 @@ def find_code_faults(
     window = code.get("validFrom"), code.get("validUntil")
     if window[0] and window[1] and window[1] <= window[0]:
         faults["validUntil"] = ["Must be after validFrom."]
-    if set(patch.get("ticketTypeIds") or ()) - set(list_type_ids(event)):
+    kept_types = old.get("ticketTypeIds", []) if old else []
+    kept_unlocks = old.get("unlocks", []) if old else []
+    if set(patch.get("ticketTypeIds") or ()).difference(list_type_ids(event), kept_types):
         faults["ticketTypeIds"] = ["The event has no such ticket type."]
-    if set(patch.get("unlocks") or ()) - _find_secret_ids(event):
+    if set(patch.get("unlocks") or ()).difference(_find_secret_ids(event), kept_unlocks):
         faults["unlocks"] = ["The event has no such secret ticket type."]
     return faults
 

@@ -165,7 +165,8 @@ def _check(
     Raises:
         ValidationFailed: the code is not valid, or another one has the same key.
     """
-    faults = rules.find_code_faults(code, body, event)
+    old = event["promoCodes"][old_key] if old_key else None
+    faults = rules.find_code_faults(code, body, event, old)
     key = fold_code(code["code"])
     if key is None:
         faults["code"] = ["Must have 3 to 40 of A-Z a-z 0-9 - _."]

@@ -128,6 +128,8 @@ def test_a_code_keeps_what_it_unlocks_when_the_type_becomes_public(host, ann, ev
     path = f"/events/{event_id}/ticket-types/2"
     host.call("PATCH", path, {"visibility": "public"})
     assert patch(host, event_id, code, maxUses=5).status_code == 200
+    assert patch(host, event_id, code, unlocks=[2]).status_code == 200
+    refused(patch(host, event_id, code, unlocks=[1, 2]), 400, "validation_error")
     assert order(ann, event_id).status_code == 201
     host.call("PATCH", path, {"visibility": "secret"})
     assert codes(host, event_id)[0]["unlocks"] == [2]
