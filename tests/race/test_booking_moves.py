@@ -16,7 +16,6 @@ from eventapp.inventory import store as inventory_store
 from tests.factories import day, make_event, make_user
 from tests.notifications_factories import notify_holders
 from tests.race import kit
-from tests.race.test_terms import ADMIN
 
 MOVES, BUYERS = 4, 8
 COPY = booked_entries.COPY_FIELDS
@@ -39,7 +38,7 @@ def move(db, event, number):
         event["eventId"],
         editing.make_entry_patch(0, patch, UTC_ZONE),
         event_changes=NO_EVENT_CACHE,
-        actor=ADMIN,
+        actor=kit.ADMIN,
         now=utc_now(),
         image_base_url="",
     )
