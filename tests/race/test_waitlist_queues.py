@@ -246,13 +246,8 @@ def test_a_queue_that_is_moved_while_entries_leave_counts_each_once(context, db,
             db[name].delete_many({})
         stock = {"availableTickets": 9, "soldTickets": 0, "waiting": 0}
         fields = {f"ticketTypes.0.{name}": value for name, value in stock.items()}
-        db.events.update_one(
-            {},
-            {
-                "$set": {**fields, "available": 18, "queues": {}, "cells": {}, "inFlight": {}},
-                "$inc": {"rev": 1},
-            },
-        )
+        fields |= {"available": 18, "quotas": [], "queues": {}, "cells": {}, "inFlight": {}}
+        db.events.update_one({}, {"$set": fields, "$inc": {"rev": 1}})
         context = kit.another_process(context)
 
 
