@@ -43,7 +43,7 @@ def follow_entry(booking: Booking, schedule: Iterable[ScheduleEntry]) -> Booking
 def follow_events(db: Db, bookings: Sequence[Booking]) -> list[Booking]:
     """Return bookings as they are shown (`follow_entry`), with one query for all their events."""
     active_ids = {booking["eventId"] for booking in bookings if booking["active"]}
-    schedules = current_schedules.find_schedules(db, sorted(active_ids)) if active_ids else {}
+    schedules = current_schedules.find_schedules(db, sorted(active_ids))
     return [follow_entry(booking, schedules.get(booking["eventId"], ())) for booking in bookings]
 
 

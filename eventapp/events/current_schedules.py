@@ -1,6 +1,6 @@
 """Tell other features what the schedules of events are now, and when entries and days begin."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 
 from eventapp.core.clock import load_zone
@@ -9,9 +9,12 @@ from eventapp.events import schedule_times, store_schedules
 from eventapp.events.types import ScheduleEntry
 
 
-def find_schedules(db: Db, event_ids: Iterable[int]) -> dict[int, list[ScheduleEntry]]:
-    """Return the schedules of those of these events that exist, by eventId, with one query."""
-    return store_schedules.find_schedules(db, event_ids)
+def find_schedules(db: Db, event_ids: Collection[int]) -> dict[int, list[ScheduleEntry]]:
+    """Return the schedules of those of these events that exist, by eventId.
+
+    This is one query, and none without events.
+    """
+    return store_schedules.find_schedules(db, event_ids) if event_ids else {}
 
 
 def choose_next_entry(schedule: Sequence[ScheduleEntry], now: datetime) -> ScheduleEntry:
