@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pymongo
 from bson import ObjectId
 
 from eventapp.bookings import auditing
@@ -23,18 +24,23 @@ from eventapp.jobs import service as jobs
 # A second more than recovery waits before it takes something for abandoned.
 AFTER_ABANDONMENT = timedelta(seconds=31)
 TIMEOUT_SECONDS = 20
+CONFLICT_SECONDS = 30
 ADMIN = Actor(user_id=ObjectId(), role="admin")
 COUNTERS = ("availableTickets", "heldTickets", "soldTickets", "waiting")
 
 
 def run_concurrently(*calls):
-    """Start all calls at the same moment; return what each returned, or its AppError."""
+    """Start all calls at the same moment; return what each returned, or its AppError.
+
+    On the engine, conflicting writes can wait for each other longer than a request waits.
+    """
     gate = threading.Barrier(len(calls))
 
     def run(call):
         gate.wait()
         try:
-            return call()
+            with pymongo.timeout(CONFLICT_SECONDS):
+                return call()
         except AppError as error:
             return error
 
