@@ -409,7 +409,7 @@ def limited_app(make_app):
 
 
 def set_up_code(app):
-    """Return an organizer, who may call the application, and an event with a promo code."""
+    """Return an organizer who can send requests, and an event with a promo code."""
     olga = Caller(app.test_client(), app, "organizer")
     event_id = event_of(OPEN_DATABASE.get(app).db, 10, organizer_id=olga.id)
     add(olga, event_id)

@@ -116,7 +116,7 @@ def test_no_answer_of_any_get_route_tells_of_the_types(app, client, db, samples,
                 shown.setdefault(name, set()).add(rule)
     assert not found.keys() - {"host", "root", "holder"}
     assert found["holder"] <= OF_HOLDER
-    # The search finds what is there: the callers who may see the types see them.
+    # The search for the marks works: callers who may see the types do see them.
     assert {"/api/events/<whole:event_id>", "/api/events"} <= found["host"] & found["root"]
     assert {"/api/bookings", "/api/users/<oid:user_id>/export"} <= found["holder"]
     listed = {"/api/events", "/api/events/popular", "/android/api/events", "/api/favorites"}

@@ -10,13 +10,11 @@ from bson import ObjectId
 from eventapp.bookings import event_closing, refunds, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.ledger.store import build_update
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Document
 from eventapp.core.errors import AppError, Conflict
 from eventapp.events import editing
 from eventapp.events import store as events_store
-from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
@@ -24,7 +22,6 @@ from tests import factories
 from tests.bookings_factories import RecordingProvider
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 AFTER_THE_HOLD = timedelta(minutes=11)
 
 
@@ -165,18 +162,6 @@ def test_concurrent_confirmations_charge_once(context, db):
     kit.assert_consistent(context)
 
 
-def edit(db, event, change):
-    return editing.edit_event(
-        db,
-        event["eventId"],
-        change,
-        event_changes=NO_EVENT_CACHE,
-        actor=ADMIN,
-        now=utc_now(),
-        image_base_url="http://localhost",
-    )
-
-
 def reorder(event: Document):
     return {"ticketTypes": event["ticketTypes"][::-1]}
 
@@ -194,9 +179,9 @@ def test_edits_during_a_sale_lose_no_ticket(context, db):
         for n in range(24)
     ]
     patches = [
-        partial(edit, db, event, editing.make_type_patch(1, {"capacity": 40})) for _ in range(2)
+        partial(kit.edit, db, event, editing.make_type_patch(1, {"capacity": 40})) for _ in range(2)
     ]
-    orders = [partial(edit, db, event, reorder) for _ in range(4)]
+    orders = [partial(kit.edit, db, event, reorder) for _ in range(4)]
     results = kit.run_concurrently(*sales, *patches, *orders)
     assert not [r for r in results if isinstance(r, AppError)]
     types_by_id = {each["ticketTypeId"]: each for each in db.events.find_one()["ticketTypes"]}
@@ -209,7 +194,7 @@ def edit_during_sale(context, db, monkeypatch):
     """Edit the available tickets while a sale comes between the edit's read and its write."""
     event = event_of(db, 5)
     with kit.suspended(monkeypatch, events_store, "write_if_unchanged") as suspension:
-        lowering = partial(edit, db, event, editing.make_type_patch(1, {"capacity": 5}))
+        lowering = partial(kit.edit, db, event, editing.make_type_patch(1, {"capacity": 5}))
         with kit.in_background(lowering) as low:
             suspension.wait()
             kit.book(context, event, 4)
@@ -237,7 +222,7 @@ def test_control_an_edit_without_its_guard_loses_the_sale(context, db, monkeypat
 
 def cancel_event(context, event):
     return event_closing.cancel_event(
-        context, event["eventId"], ADMIN, now=utc_now(), image_base_url="http://localhost"
+        context, event["eventId"], kit.ADMIN, now=utc_now(), image_base_url="http://localhost"
     )
 
 

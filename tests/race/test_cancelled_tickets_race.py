@@ -15,7 +15,6 @@ from eventapp.bookings import (
 )
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.partial_cancellations import CancellationRequest, read_request
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import set_failpoint_hook
@@ -27,7 +26,6 @@ from tests import factories
 from tests.bookings_factories import RecordingProvider
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 PROCESSES = 8
 
 
@@ -56,16 +54,16 @@ def cancel_part(context, booking_id, quantity=1, *, tickets=(), key=None, now=No
     items = [{"ticketTypeId": 1, "quantity": quantity}]
     ids = [f"{booking_id}-1-{number}" for number in tickets]
     body = {"ticketIds": ids} if tickets else {"items": items}
-    request = read_request(body, key, ADMIN)
+    request = read_request(body, key, kit.ADMIN)
     return partial_cancellations.cancel_tickets(
-        context, booking_id, request, ADMIN, now or utc_now()
+        context, booking_id, request, kit.ADMIN, now or utc_now()
     )
 
 
 def check_in(context, event, booking_id, number):
     db, now = context.db, utc_now()
     code = load_key(db, now).sign(event["eventId"], f"{booking_id}-1-{number}")
-    return check_ins.open_check_in(db, event["eventId"], ADMIN, now).check_in(code, now)
+    return check_ins.open_check_in(db, event["eventId"], kit.ADMIN, now).check_in(code, now)
 
 
 def ignore_quantity(monkeypatch):
@@ -274,7 +272,7 @@ def test_either_the_check_in_or_the_part_succeeds(context, db, event, booking_id
 def test_a_cancellation_that_was_read_before_a_part_returns_the_rest(
     context, event, booking_id, monkeypatch
 ):
-    cancel = partial(transitions.cancel_booking, context, booking_id, ADMIN, utc_now())
+    cancel = partial(transitions.cancel_booking, context, booking_id, kit.ADMIN, utc_now())
     other = kit.another_process(context)
     result = run_between(monkeypatch, cancel, partial(cancel_part, other, booking_id, 1))
     assert (result["status"], result["quantity"]) == ("cancelled", 3)
@@ -286,7 +284,7 @@ def test_control_without_the_guard_a_cancellation_returns_too_many(
     context, event, booking_id, monkeypatch
 ):
     ignore_quantity(monkeypatch)
-    cancel = partial(transitions.cancel_booking, context, booking_id, ADMIN, utc_now())
+    cancel = partial(transitions.cancel_booking, context, booking_id, kit.ADMIN, utc_now())
     other = kit.another_process(context)
     run_between(monkeypatch, cancel, partial(cancel_part, other, booking_id, 1))
     assert kit.find_faults(context)
@@ -296,7 +294,7 @@ def test_a_part_that_was_read_before_the_cancellation_is_refused(
     context, event, booking_id, monkeypatch
 ):
     other = kit.another_process(context)
-    cancel = partial(transitions.cancel_booking, other, booking_id, ADMIN, utc_now())
+    cancel = partial(transitions.cancel_booking, other, booking_id, kit.ADMIN, utc_now())
     result = run_between(monkeypatch, partial(cancel_part, context, booking_id, 1), cancel)
     assert result.code == "not_confirmed"
     assert_left(context, event, booking_id, 0)
@@ -340,7 +338,7 @@ def test_parts_and_the_cancellation_of_the_event_at_once(context, event, booking
             event_closing.cancel_event,
             context,
             event["eventId"],
-            ADMIN,
+            kit.ADMIN,
             now=utc_now(),
             image_base_url="http://localhost",
         ),
@@ -394,7 +392,7 @@ def test_after_a_death_the_rest_is_done_once(
         result = kit.run_concurrently(partial(cancel_part, other, booking_id, 1))[0]
         assert isinstance(result, AppError) == (quantity == 4)
     elif next_step == "cancel":
-        transitions.cancel_booking(other, booking_id, ADMIN, utc_now())
+        transitions.cancel_booking(other, booking_id, kit.ADMIN, utc_now())
     assert cancel_part(other, booking_id, quantity, key="k").quantity == quantity
     for minutes in (1, 2, 45):  # Then the offer has expired, too.
         kit.run_all_jobs(other, utc_now() + timedelta(minutes=minutes))
@@ -477,9 +475,9 @@ def test_a_suspended_process_does_not_apply_the_move_again(
 
 
 def test_the_request_names_either_quantities_or_tickets():
-    by_type = read_request({"items": [{"ticketTypeId": 2, "quantity": 3}]}, None, ADMIN)
+    by_type = read_request({"items": [{"ticketTypeId": 2, "quantity": 3}]}, None, kit.ADMIN)
     assert by_type == CancellationRequest({2: 3})
-    by_id = read_request({"ticketIds": ["x"]}, None, ADMIN)
+    by_id = read_request({"ticketIds": ["x"]}, None, kit.ADMIN)
     assert by_id == CancellationRequest({}, ("x",))
 
 

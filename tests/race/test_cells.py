@@ -7,13 +7,11 @@ import pytest
 from bson import ObjectId
 
 from eventapp.bookings import offer_answers, transitions, waitlist_offers
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.inventory import rules, store
 from tests import factories
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 BUYERS = 12
 
 
@@ -66,7 +64,7 @@ def test_a_confirmation_and_an_end_move_the_tickets_of_their_cell(context, db, e
     held = kit.booking_id(kit.book(context, event, 3, hold=True, user=user, schedule_index=1))
     transitions.confirm_booking(context, held, kit.attendee(user), utc_now())
     assert cells_of(db) == {(7, 1): {"sold": 3}}
-    transitions.cancel_booking(context, held, ADMIN, utc_now())
+    transitions.cancel_booking(context, held, kit.ADMIN, utc_now())
     assert cells_of(db) == {}
     kit.assert_consistent(context)
 
@@ -75,7 +73,7 @@ def test_an_offer_counts_in_the_cell_of_the_offered_date(context, db, event):
     answer = kit.book(context, event, items=((3, None, 3),), schedule_index=1)
     sold, waiting = kit.booking_id(answer), ObjectId()
     kit.book(context, event, items=((3, None, 2),), user=waiting, on_shortfall="waitlist")
-    waitlist_offers.cancel_and_offer(context, sold, ADMIN, utc_now())
+    waitlist_offers.cancel_and_offer(context, sold, kit.ADMIN, utc_now())
     assert cells_of(db) == {(4, 3): {"held": 2}}
     accepting = kit.attendee(waiting)
     offer_answers.accept_offer(context, event["eventId"], accepting, 1, utc_now())
@@ -91,7 +89,7 @@ def buy_confirm_and_cancel(context, event, number):
     if number % 4:
         transitions.confirm_booking(context, id_, kit.attendee(user), utc_now())
     if number % 3 == 0:
-        transitions.cancel_booking(context, id_, ADMIN, utc_now())
+        transitions.cancel_booking(context, id_, kit.ADMIN, utc_now())
 
 
 def test_cells_equal_the_bookings_after_concurrent_changes(context, db, event):
@@ -115,7 +113,7 @@ def test_control_a_move_without_its_date_is_found(context, db, event, monkeypatc
     sold = kit.booking_id(kit.book(context, event, 2, schedule_index=1))
     real = rules.sum_cell_changes
     monkeypatch.setattr(rules, "sum_cell_changes", lambda several: real((0, c) for _, c in several))
-    transitions.cancel_booking(context, sold, ADMIN, utc_now())
+    transitions.cancel_booking(context, sold, kit.ADMIN, utc_now())
     name = "cell of entry {} and type 1: sold is {}, should be 0"
     assert kit.find_faults(context) == [
         f"1: {name.format(0, -2)}",

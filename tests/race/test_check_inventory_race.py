@@ -21,7 +21,6 @@ from eventapp.bookings import (
 )
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.sales import ticket_limit
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.events import editing
@@ -33,7 +32,6 @@ from eventapp.waitlist import store_audits as waitlist_audits
 from tests import factories
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 ANN, BOB, CID, DAN, EVE, FAY = (ObjectId() for _ in range(6))
 # The clock of the process that makes the changes is ahead by this, so it ignores a closed event.
 AHEAD = timedelta(seconds=90)
@@ -153,7 +151,7 @@ class Changes:
             self.event_id,
             change,
             event_changes=NO_EVENT_CACHE,
-            actor=ADMIN,
+            actor=kit.ADMIN,
             now=self.now,
             image_base_url="",
         )
@@ -163,7 +161,7 @@ class Changes:
 
     def cancellation_of_the_event(self):
         event_closing.cancel_event(
-            self.context, self.event_id, ADMIN, now=self.now, image_base_url=""
+            self.context, self.event_id, kit.ADMIN, now=self.now, image_base_url=""
         )
 
 

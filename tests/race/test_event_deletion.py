@@ -8,7 +8,6 @@ from bson import ObjectId
 
 from eventapp.bookings import event_closing, waitlist_offers
 from eventapp.bookings.sales import ticket_limit
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.events import deletions, store_deletions
@@ -21,7 +20,6 @@ from eventapp.waitlist import store as waitlist_store
 from tests.factories import make_event
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 # The failpoints of a deletion in their order, and whether the event is deleted there.
 STEPS = {
     "deletion-recorded": False,
@@ -69,7 +67,7 @@ def die_while_deleting(context, step):
     set_failpoint_hook(die)
     try:
         with pytest.raises(Killed):
-            event_closing.delete_event(context, 1, ADMIN, utc_now())
+            event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
     finally:
         set_failpoint_hook(None)
 
@@ -95,7 +93,7 @@ def test_the_worker_finishes_a_deletion(context, db, waiting, step):
         assert favorites.list_event_ids(db, waiting.favorites_key) == [1]
         assert db.goneEvents.count_documents({}) == 0
         kit.assert_consistent(context)
-        event_closing.delete_event(context, 1, ADMIN, utc_now())
+        event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
         kit.run_all_jobs(context, utc_now() + kit.AFTER_ABANDONMENT)
         assert_nothing_is_left(context, waiting)
 
@@ -105,7 +103,7 @@ def test_the_worker_finishes_once(context, db, waiting, step):
     if step:
         die_while_deleting(context, step)
     else:
-        event_closing.delete_event(context, 1, ADMIN, utc_now())
+        event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
     later = utc_now() + kit.AFTER_ABANDONMENT
     assert event_closing.close_deleted_events(context, later) == 1
     assert event_closing.close_deleted_events(context, later) == 0
@@ -119,7 +117,7 @@ def test_a_deletion_that_is_not_old_is_left_to_its_process(context, db, waiting)
 def test_a_process_that_was_suspended_deletes_nothing_after_the_worker_kept_the_event(
     context, db, waiting, monkeypatch
 ):
-    delete = partial(event_closing.delete_event, context, 1, ADMIN, utc_now())
+    delete = partial(event_closing.delete_event, context, 1, kit.ADMIN, utc_now())
     with (
         kit.suspended(monkeypatch, store_deletions, "delete_if_unchanged") as deletion,
         kit.in_background(delete) as deleted,
@@ -143,7 +141,7 @@ def test_an_entry_that_is_stored_after_the_deletion_is_closed(context, db, waiti
         kit.in_background(lambda: join(kit.another_process(context), late)) as joined,
     ):
         insert.wait()
-        event_closing.delete_event(context, 1, ADMIN, utc_now())
+        event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
         insert.resume()
         joined.result(kit.TIMEOUT_SECONDS)
     assert waitlist.is_waiting(db, late.require_user_id(), 1)
@@ -156,7 +154,7 @@ def test_an_entry_that_was_claimed_during_the_deletion_is_closed(context, db, wa
     """No offer can be made from it, so the claim is released, and the entry closed later."""
     entry = db.waitlist.find_one({})
     waitlist.claim_for_offer(db, entry, ObjectId(), utc_now())
-    event_closing.delete_event(context, 1, ADMIN, utc_now())
+    event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
     assert db.waitlist.find_one({})["active"]
     kit.run_all_jobs(context, utc_now() + kit.AFTER_ABANDONMENT)
     kit.run_all_jobs(context, utc_now() + kit.AFTER_ABANDONMENT)
@@ -212,7 +210,7 @@ def test_another_process_drops_the_event_that_it_read_between_the_record_and_the
 
     set_failpoint_hook(read_again)
     try:
-        event_closing.delete_event(context, 1, ADMIN, utc_now())
+        event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
     finally:
         set_failpoint_hook(None)
     other._change_feed.force_poll()
@@ -235,7 +233,7 @@ def test_the_worker_records_the_deletion_for_processes_that_have_missed_it(conte
     set_failpoint_hook(read_again_or_die)
     try:
         with pytest.raises(Killed):
-            event_closing.delete_event(context, 1, ADMIN, utc_now())
+            event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
     finally:
         set_failpoint_hook(None)
     kit.run_all_jobs(context, utc_now() + kit.AFTER_ABANDONMENT)
@@ -245,5 +243,5 @@ def test_the_worker_records_the_deletion_for_processes_that_have_missed_it(conte
 
 
 def test_no_offer_is_made_for_a_deleted_event(context, db, waiting):
-    event_closing.delete_event(context, 1, ADMIN, utc_now())
+    event_closing.delete_event(context, 1, kit.ADMIN, utc_now())
     assert waitlist_offers.offer_tickets(context, 1, utc_now()) == 0

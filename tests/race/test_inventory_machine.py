@@ -32,7 +32,6 @@ from tests import factories
 from tests.conftest import MONGO_URI
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 PEOPLE = [ObjectId() for _ in range(6)]
 people, quantities = st.sampled_from(PEOPLE), st.integers(1, 4)
 HOLD, OFFER = timedelta(minutes=10), timedelta(minutes=30)
@@ -106,7 +105,7 @@ class InventoryMachine(RuleBasedStateMachine):
         body = {"code": "half", "kind": "percent", "value": 50, "maxUses": 2}
         event_id = self.event["eventId"]
         self.code_id = promotions.create_promo_code(
-            self.context.db, event_id, ADMIN, body, self.now
+            self.context.db, event_id, kit.ADMIN, body, self.now
         )["codeId"]
 
     def result_or_code(self, call, *args, **options):
@@ -323,7 +322,7 @@ class InventoryMachine(RuleBasedStateMachine):
             self.context.db,
             self.event["eventId"],
             self.code_id,
-            ADMIN,
+            kit.ADMIN,
             {"maxUses": max_uses},
             self.now,
         )

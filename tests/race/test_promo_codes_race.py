@@ -11,7 +11,6 @@ from bson import ObjectId
 from eventapp.bookings import auditing, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.sales import promo_uses
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.inventory import store as inventory_store
@@ -22,7 +21,6 @@ from tests import factories
 from tests.race import kit
 
 BUYERS, CAP = 120, 20
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 
 
 def event_of(db, tickets=1000, price=20):
@@ -32,7 +30,7 @@ def event_of(db, tickets=1000, price=20):
 
 def add_code(db, event, code="Spring", kind="percent", value=10, **fields):
     body = {"code": code, "kind": kind, "value": value, **fields}
-    return promotions.create_promo_code(db, event["eventId"], ADMIN, body, utc_now())
+    return promotions.create_promo_code(db, event["eventId"], kit.ADMIN, body, utc_now())
 
 
 def used(db, event, code="spring"):
@@ -260,7 +258,9 @@ def test_an_edit_of_the_code_is_never_missed_by_a_sale(context, db, monkeypatch)
     ):
         suspension.wait()
         change = {"kind": "amount", "value": 5}
-        promotions.patch_promo_code(db, event["eventId"], code["codeId"], ADMIN, change, utc_now())
+        promotions.patch_promo_code(
+            db, event["eventId"], code["codeId"], kit.ADMIN, change, utc_now()
+        )
         suspension.resume()
         assert first.result().data["booking"]["totalPrice"] == 15
     kit.assert_consistent(context)
@@ -275,7 +275,7 @@ def test_a_code_that_is_set_inactive_meanwhile_is_refused(context, db, monkeypat
     ):
         suspension.wait()
         promotions.patch_promo_code(
-            db, event["eventId"], code["codeId"], ADMIN, {"active": False}, utc_now()
+            db, event["eventId"], code["codeId"], kit.ADMIN, {"active": False}, utc_now()
         )
         suspension.resume()
         assert first.exception().code == "promo_not_found"
@@ -292,7 +292,7 @@ def test_control_without_terms_the_edit_is_missed(context, db, monkeypatch):
     ):
         suspension.wait()
         promotions.patch_promo_code(
-            db, event["eventId"], code["codeId"], ADMIN, {"active": False}, utc_now()
+            db, event["eventId"], code["codeId"], kit.ADMIN, {"active": False}, utc_now()
         )
         suspension.resume()
         assert first.result().status == 201
@@ -317,7 +317,7 @@ def use_a_code_that_another_process_sets_inactive(context, db, monkeypatch):
     results = [*kit.run_concurrently(calls[0]), *kit.run_concurrently(calls[1])]
     read_before = len(reads)
     promotions.patch_promo_code(
-        db, event["eventId"], code["codeId"], ADMIN, {"active": False}, utc_now()
+        db, event["eventId"], code["codeId"], kit.ADMIN, {"active": False}, utc_now()
     )
     results += kit.run_concurrently(calls[2])
     return kit.count_outcomes(results), read_before, used(db, event)

@@ -238,7 +238,7 @@ def make_event(db):
 
 
 def sell(pool, app, db, event, buyers, without=None):
-    """Let all processes sell to so many buyers; return the stocks and the answers."""
+    """Let all processes together sell to this many buyers; return the stocks and the answers."""
     stocks = make_stocks(buyers)
     for type_id, stock in zip(TYPES, stocks, strict=False):
         kit.edit(db, event, editing.make_type_patch(type_id, {"capacity": stock.capacity}))

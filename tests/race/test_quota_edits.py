@@ -6,9 +6,7 @@ Each control shows that this fails without a guard.
 from functools import partial
 
 import pytest
-from bson import ObjectId
 
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
 from eventapp.events.changes import NO_EVENT_CACHE
@@ -19,7 +17,6 @@ from eventapp.inventory import store as inventory_store
 from tests import factories
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 BUYERS, TICKETS, STEP = 60, 60, 7
 
 
@@ -32,7 +29,7 @@ def event(db):
 @pytest.fixture
 def editor(db):
     return QuotaEditor(
-        db, ADMIN, event_changes=NO_EVENT_CACHE, now=utc_now(), default_zone=UTC_ZONE
+        db, kit.ADMIN, event_changes=NO_EVENT_CACHE, now=utc_now(), default_zone=UTC_ZONE
     )
 
 

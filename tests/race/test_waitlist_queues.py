@@ -7,7 +7,6 @@ import pytest
 from bson import ObjectId
 
 from eventapp.bookings import auditing, offer_answers, transitions, waitlist_offers
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.events import editing, queues, quota_editing, rules
@@ -18,7 +17,6 @@ from eventapp.inventory import store as inventory_store
 from tests import factories
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 FRIDAY, SATURDAY = 1, 2
 
 
@@ -76,7 +74,7 @@ def offered(db):
 
 
 def cancel(context, answer):
-    transitions.cancel_booking(context, kit.booking_id(answer), ADMIN, utc_now())
+    transitions.cancel_booking(context, kit.booking_id(answer), kit.ADMIN, utc_now())
 
 
 def make_offers(context):
@@ -348,7 +346,7 @@ def test_a_process_that_dies_after_it_moved_a_queue_leaves_no_fault(context, db,
 
 
 def edit(db, change):
-    editing.apply_edit(db, 1, change, event_changes=NO_EVENT_CACHE, actor=ADMIN, now=utc_now())
+    editing.apply_edit(db, 1, change, event_changes=NO_EVENT_CACHE, actor=kit.ADMIN, now=utc_now())
 
 
 def wait_at_a_quota(context, db, event):

@@ -38,8 +38,8 @@ OTHER_JOBS = {
 # This one closes waitlists whose first entry was claimed for an offer when the event was cancelled.
 # It runs at the end.
 LAST_JOB = "complete-past"
-# Of so many histories, one has events with a promo code, and one has events with two dates and with
-# quotas. The others have neither, so that the seeds at which each missing guard is found stay.
+# Of every five histories, one has events with a promo code, and another has events with two dates
+# and quotas. The others have neither, so that the seeds at which each missing guard is found stay.
 HISTORY_KINDS, WITH_CODES, WITH_QUOTAS = 5, 0, 3
 TWO_DATES = [*FAR_SCHEDULE, {"date": "2099-06-16", "location": "Volos"}]
 CODE = {"code": "Half", "kind": "percent", "value": 50}
