@@ -180,7 +180,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "smtp": "service",
         "store_outbox": "store",
     },
-    "payments": {"providers": "service"},
+    "payments": {"provider": "service", "providers": "service"},
     "tickets": {
         "calendar_entry": "service",
         "check_ins": "service",
