@@ -17,6 +17,10 @@ REQUESTS = Counter("eventapp_requests_total", "Requests", ["method", "route", "s
 LATENCY = Histogram("eventapp_request_seconds", "Request latency", ["method", "route"])
 BOOKINGS = Counter("eventapp_bookings_total", "Booking requests", ["outcome"])
 STOCK_CONFLICTS = Counter("eventapp_stock_conflicts_total", "Takes whose guard failed")
+PAYMENT_ATTEMPTS = Counter(
+    "eventapp_payment_attempts_total", "Attempts to charge that ended", ["outcome"]
+)
+REFUNDS = Counter("eventapp_refunds_total", "Attempts to pay a refund", ["outcome"])
 SHARED_CACHE = Counter(
     "eventapp_shared_cache_total", "Reads of the cache at CACHE_URL", ["outcome"]
 )
