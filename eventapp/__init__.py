@@ -76,6 +76,7 @@ from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
 from eventapp.payments.providers import PaymentProvider, UnknownProvider, open_provider
+from eventapp.permission_table import TABLE
 from eventapp.promotions import routes as promotions_routes
 from eventapp.tickets import routes as tickets_routes
 from eventapp.tickets import service as tickets
@@ -176,7 +177,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     api = setup.init_app(app)
     headers.init_app(app, config)
     Compress(app)
-    permissions.init_app(app, config, SessionReader().load_session, confirm_receipt)
+    permissions.init_app(app, config, TABLE, SessionReader().load_session, confirm_receipt)
     PROXY_ADDRESSES.set(app, ProxyAddresses(config.proxy_addresses))
     rate_limits.init_app(app, config)
     undeclared_input.init_app(app)

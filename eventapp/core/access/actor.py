@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 
+from eventapp.core.access.actions import OUTSIDE_REQUESTS, Action
 from eventapp.core.errors import Unauthorized
 from eventapp.core.roles import ADMIN, ORGANIZER
 
@@ -23,12 +24,15 @@ class Actor:
         role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role.
         session_id: the session that the access token belongs to; None without a token.
         device_id: the value of the X-Device-Id header; None without that header.
+        action: what the caller wants to do: the row of the route in the permission table. It says
+            which roles may act on what is their own or belongs to others.
     """
 
     user_id: ObjectId | None = None
     role: str = ""
     session_id: ObjectId | None = None
     device_id: str | None = None
+    action: Action = OUTSIDE_REQUESTS
 
     @property
     def is_admin(self) -> bool:
@@ -58,12 +62,19 @@ class Actor:
         return self.user_id
 
     def may_manage(self, owner_id: ObjectId | None) -> bool:
-        """Return True if the caller is this user or an admin."""
-        return self.is_admin or (self.user_id is not None and self.user_id == owner_id)
+        """Return True if the caller is this user, or may act on what belongs to other users."""
+        return self._is(owner_id) or self.role in self.action.foreign
 
     def may_manage_events_of(self, organizer_id: ObjectId | None) -> bool:
-        """Return True if the caller is an admin, or is this user and still an organizer."""
-        return self.may_organize and self.may_manage(organizer_id)
+        """Return True if the caller may act on the events of this organizer.
+
+        Only users with the role organizer or admin have events of their own.
+        """
+        roles = self.action.own if self._is(organizer_id) else self.action.foreign
+        return self.may_organize and self.role in roles
+
+    def _is(self, user_id: ObjectId | None) -> bool:
+        return self.user_id is not None and self.user_id == user_id
 
 
 # Returns the caller of a request as they may act now; None once their session has ended.

@@ -1,7 +1,7 @@
 """Identify the caller of a request, and declare which callers each route accepts.
 
-Every route has one of PERMISSION_DECORATORS. The application does not start if a route has none of
-them.
+Every route has one of PERMISSION_DECORATORS, and a row in the permission table, which says the same
+and more: see `actions`. The application does not start if a route has none of either.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +16,22 @@ from flask import Flask, g, request
 
 from eventapp.config import Config
 from eventapp.core.access import tokens
+from eventapp.core.access.actions import (
+    ANY_USER,
+    ANYONE,
+    OUTSIDE_REQUESTS,
+    PERMISSION_TABLE,
+    SELF_OR_ADMIN,
+    Action,
+    PermissionTable,
+)
 from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, get_db
 from eventapp.core.errors import Forbidden, Unauthorized, ValidationFailed
-from eventapp.core.roles import ADMIN, ATTENDEE, ORGANIZER
+from eventapp.core.roles import ADMIN
 
 # The names of the decorators in this module that declare a permission.
 PERMISSION_DECORATORS = ("anyone", "anonymous", "user_required", "role_required", "self_or_admin")
@@ -70,10 +79,20 @@ AUTHENTICATION: AppKey[Authentication] = AppKey("authentication")
 
 
 def init_app(
-    app: Flask, config: Config, load_session: SessionLoader, confirm_receipt: ReceiptConfirmer
+    app: Flask,
+    config: Config,
+    table: PermissionTable,
+    load_session: SessionLoader,
+    confirm_receipt: ReceiptConfirmer,
 ) -> None:
-    """Set up tokens and the identification of callers; see `Authentication` for the arguments."""
+    """Set up tokens and the identification of callers.
+
+    Args:
+        table: the permission table.
+        load_session, confirm_receipt: see `Authentication`.
+    """
     tokens.init_app(app, config)
+    PERMISSION_TABLE.set(app, table)
     AUTHENTICATION.set(app, Authentication(load_session, confirm_receipt, config.demo_open))
     if config.demo_open:
         log.warning("DEMO_OPEN: anyone may change events and accounts without a token")
@@ -106,7 +125,12 @@ def _identify_caller() -> Actor:
     claims = current_claims()
     if claims:
         return _identify_user(claims)
-    return Actor(device_id=_read_device_id())
+    return Actor(device_id=_read_device_id(), action=_current_action())
+
+
+def _current_action() -> Action:
+    """Return the row of this request's route in the permission table."""
+    return PERMISSION_TABLE.get().get(request.endpoint or "", OUTSIDE_REQUESTS)
 
 
 def _identify_user(claims: Claims) -> Actor:
@@ -116,7 +140,9 @@ def _identify_user(claims: Claims) -> Actor:
         raise Unauthorized("The session has ended", code="token_revoked")
     if "previousId" in session and session["gen"] == claims.get("gen"):
         authentication.confirm_receipt(get_db(), session_id, session["gen"])
-    return Actor(session["userId"], session["role"], session_id, _read_device_id())
+    return Actor(
+        session["userId"], session["role"], session_id, _read_device_id(), _current_action()
+    )
 
 
 def _read_device_id() -> str | None:
@@ -153,17 +179,17 @@ def anyone(view: View) -> View:
     def check(_values: Mapping[str, Any]) -> None:
         current_actor()
 
-    return _declare_permission(view, "anyone", {}, {BEARER: []}, check=check)
+    return _declare_permission(view, ANYONE, {}, {BEARER: []}, check=check)
 
 
 def anonymous(view: View) -> View:
     """Declare that a route does not identify its caller: it ignores any access token."""
-    return _declare_permission(view, "anyone")
+    return _declare_permission(view, ANYONE)
 
 
 def user_required(view: View) -> View:
     """Restrict a route to logged-in users."""
-    return role_required(ATTENDEE, ORGANIZER, ADMIN)(view)
+    return role_required(*ANY_USER.split())(view)
 
 
 def role_required(*roles: str) -> Callable[[View], View]:
@@ -201,7 +227,7 @@ def self_or_admin(view: View) -> View:
         check(kwargs)
         return view(*args, **kwargs)
 
-    return _declare_permission(cast(View, guarded), "self admin", {BEARER: []}, check=check)
+    return _declare_permission(cast(View, guarded), SELF_OR_ADMIN, {BEARER: []}, check=check)
 
 
 def _require_role() -> Actor:
@@ -274,16 +300,23 @@ def check_permission(view: Callable[..., Any], values: Mapping[str, Any]) -> Non
 
 
 def require_declared_permissions(app: Flask) -> None:
-    """Check that every route declares which callers it accepts.
+    """Check that every route declares which callers it accepts, as its row in the table says.
 
     Raises:
-        RuntimeError: a route has no such decorator.
+        RuntimeError: a route has no such decorator or no row, a row has no route, or a row and the
+            decorator of its route differ.
     """
-    undeclared = [
-        rule.rule
-        for rule in app.url_map.iter_rules()
-        if not hasattr(app.view_functions[rule.endpoint], "permission")
-    ]
+    table, views = PERMISSION_TABLE.get(app), app.view_functions
+    decorated = {name: getattr(view, "permission", None) for name, view in views.items()}
+    undeclared = sorted(name for name, permission in decorated.items() if permission is None)
     if undeclared:
         decorators = ", ".join(PERMISSION_DECORATORS)
         raise RuntimeError(f"decorate with one of {decorators}: {undeclared}")
+    if missing := sorted(set(decorated) - set(table)):
+        raise RuntimeError(f"add a row to eventapp/permission_table.py for {missing}")
+    if unknown := sorted(set(table) - set(decorated)):
+        raise RuntimeError(f"eventapp/permission_table.py has rows without a route: {unknown}")
+    for name, permission in decorated.items():
+        if permission != table[name].callers:
+            expected = table[name].callers
+            raise RuntimeError(f"{name} is for {permission}, but by its row for {expected}")

@@ -1,0 +1,93 @@
+"""The columns of the permission table: what callers may do with which routes.
+
+A row of the table is an `Action`: what the caller of a route wants to do. It says which roles may
+call its routes, which of them may act on what is their own and on what belongs to others, and which
+scope an API token needs. `eventapp/permission_table.py` has the rows.
+
+What is own: an account, booking or waitlist position of the caller, and an event whose organizer
+the caller is. Only organizers and admins have events: an organizer who loses the role has none any
+more. Everything else is foreign.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from eventapp.core.app_key import AppKey
+from eventapp.core.roles import ADMIN, ATTENDEE, ORGANIZER
+
+# Who may call a route, as the decorators of `permissions` record it.
+ANYONE = "anyone"
+ANY_USER = f"{ATTENDEE} {ORGANIZER} {ADMIN}"
+ANY_ORGANIZER = ORGANIZER  # and admins
+ANY_ADMIN = ADMIN
+SELF_OR_ADMIN = f"self {ADMIN}"
+
+# Which roles may act on what is own or foreign.
+NOBODY: tuple[str, ...] = ()
+USERS = (ATTENDEE, ORGANIZER, ADMIN)
+ORGANIZERS = (ORGANIZER, ADMIN)
+ADMINS = (ADMIN,)
+
+# The scopes of API tokens.
+EVENTS_READ, EVENTS_WRITE = "events:read", "events:write"
+BOOKINGS_READ, BOOKINGS_WRITE = "bookings:read", "bookings:write"
+ATTENDEES_READ = "attendees:read"
+CHECK_IN = "check-in"
+ANALYTICS_READ = "analytics:read"
+WEBHOOKS = "webhooks"
+SCOPES = (
+    *(EVENTS_READ, EVENTS_WRITE, BOOKINGS_READ, BOOKINGS_WRITE),
+    *(ATTENDEES_READ, CHECK_IN, ANALYTICS_READ, WEBHOOKS),
+)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A row of the permission table.
+
+    Attributes:
+        name: what is done, for people.
+        callers: who may call its routes: one of the constants above. It must be what the decorators
+            of the routes say, or the application does not start.
+        own: the roles that may act on what is their own. On a route for anyone: that see all of it,
+            such as drafts and the counts of sold tickets.
+        foreign: the same for what belongs to others.
+        scope: the scope that an API token needs; None refuses every API token.
+        is_account_wide: whether its routes concern the whole account of the caller, so that a token
+            for certain events is refused.
+    """
+
+    name: str
+    callers: str
+    own: tuple[str, ...]
+    foreign: tuple[str, ...]
+    scope: str | None
+    is_account_wide: bool = False
+
+
+# What a caller may do that no route has identified, such as the holder to whom a mail is written.
+OUTSIDE_REQUESTS = Action("act outside of requests", ANY_USER, ORGANIZERS, ADMINS, None)
+
+# The action of each route, by the name of its Flask endpoint.
+PermissionTable = Mapping[str, Action]
+PERMISSION_TABLE: AppKey[PermissionTable] = AppKey("permission_table")
+
+
+def build_permission_table(rows: Sequence[tuple[Action, Sequence[str]]]) -> PermissionTable:
+    """Return the action of each endpoint.
+
+    Args:
+        rows: each action with the endpoints of its routes.
+
+    Raises:
+        ValueError: an endpoint has two rows, or a scope is not one of SCOPES.
+    """
+    table: dict[str, Action] = {}
+    for action, endpoints in rows:
+        if action.scope is not None and action.scope not in SCOPES:
+            raise ValueError(f"{action.name}: no scope {action.scope}")
+        for endpoint in endpoints:
+            if endpoint in table:
+                raise ValueError(f"{endpoint} has two rows in the permission table")
+            table[endpoint] = action
+    return table

@@ -1,0 +1,171 @@
+"""The permission table: for each route who may call it, on whose behalf, and by which scope.
+
+`eventapp/core/access/actions.py` explains the columns, and `eventapp/core/access/permissions.py`
+enforces them. The application does not start if a route has no row here, if a row names no route,
+or if a row and the decorator of its route differ.
+"""
+
+from eventapp.core.access.actions import (
+    ADMINS,
+    ANALYTICS_READ,
+    ANY_ADMIN,
+    ANY_ORGANIZER,
+    ANY_USER,
+    ANYONE,
+    BOOKINGS_READ,
+    BOOKINGS_WRITE,
+    CHECK_IN,
+    EVENTS_READ,
+    EVENTS_WRITE,
+    NOBODY,
+    ORGANIZERS,
+    SELF_OR_ADMIN,
+    USERS,
+    Action,
+    build_permission_table,
+)
+
+# Each row: name, callers, own, foreign, scope; then the endpoints of its routes.
+ROWS = (
+    # Routes that do not identify their caller. They ignore API tokens as they ignore all tokens.
+    (
+        Action("read pages and files", ANYONE, NOBODY, NOBODY, None),
+        (
+            *("health.show_addresses", "health.healthz", "health.metrics", "health.readyz"),
+            *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
+            *("swagger_ui.show", "api-docs.openapi_json"),
+        ),
+    ),
+    (
+        Action("register and log in", ANYONE, NOBODY, NOBODY, None),
+        ("auth.register", "users.register", "auth.log_in", "users.log_in", "auth.refresh"),
+    ),
+    (
+        Action("use the Android app", ANYONE, NOBODY, NOBODY, None),
+        (
+            *("android.list_events", "android.list_favorites", "android.add_favorite"),
+            *("android.remove_favorite", "android.recommend", "android.register"),
+            *("android.change_profile", "android.log_in"),
+        ),
+    ),
+    # Events.
+    (
+        Action("see events", ANYONE, ORGANIZERS, ADMINS, EVENTS_READ),
+        (
+            *("events.list_events", "events.show_event", "events.popular_events"),
+            *("recoms.recommend", "event_parts.list_types", "availability.show_availability"),
+            *("event_quotes.make_quote", "messages.list_messages", "streams.stream_event"),
+        ),
+    ),
+    (
+        Action("keep favorites", ANYONE, ORGANIZERS, ADMINS, None),
+        (
+            *("favorites.list_favorites", "favorites.add_favorite", "favorites.remove_favorite"),
+            "favorites.remove_favorite_by_path",
+        ),
+    ),
+    (
+        Action("write in chats", ANY_USER, ORGANIZERS, ADMINS, None),
+        ("messages.write_message", "messages.delete_message"),
+    ),
+    (
+        Action(
+            "create events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE, is_account_wide=True
+        ),
+        ("events.create_event",),
+    ),
+    (
+        Action("edit events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE),
+        (
+            *("events.replace_event", "events.publish_event", "event_bookings.cancel_event"),
+            *("event_photos.set_photo", "event_parts.add_type", "event_parts.patch_type"),
+            *("event_parts.drop_type", "event_parts.patch_type_by_index"),
+            *("event_parts.patch_schedule_entry", "quotas.create_quota", "quotas.patch_quota"),
+            *("quotas.delete_quota", "promo_codes.create_promo_code"),
+            *("promo_codes.patch_promo_code", "promo_codes.delete_promo_code"),
+        ),
+    ),
+    (
+        Action("delete events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE),
+        ("event_bookings.delete_event",),
+    ),
+    (
+        Action("see quotas and promo codes", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_READ),
+        ("quotas.list_quotas", "promo_codes.list_promo_codes"),
+    ),
+    (
+        Action("see bookings of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, BOOKINGS_READ),
+        ("event_bookings.event_bookings", "event_figures.event_bookings_csv"),
+    ),
+    (
+        Action("see figures of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, ANALYTICS_READ),
+        ("event_figures.event_stats",),
+    ),
+    (
+        Action(
+            "see figures of all events",
+            ANY_ORGANIZER,
+            ORGANIZERS,
+            ADMINS,
+            ANALYTICS_READ,
+            is_account_wide=True,
+        ),
+        ("analytics.overview", "analytics.revenue", "analytics.events"),
+    ),
+    (
+        Action("check in", ANY_ORGANIZER, ORGANIZERS, ADMINS, CHECK_IN),
+        ("door.check_in", "door.check_in_list", "door.check_in_batch"),
+    ),
+    # Bookings and waitlists. A booking is also own to the organizer of its event.
+    (
+        Action("list own bookings", ANY_USER, USERS, ADMINS, BOOKINGS_READ, is_account_wide=True),
+        (
+            *("bookings.my_bookings", "user_bookings.users_bookings", "waitlist.my_places"),
+            "offers.my_offers",
+        ),
+    ),
+    (
+        Action("see bookings", ANY_USER, USERS, ADMINS, BOOKINGS_READ),
+        (
+            *("bookings.show_booking", "bookings.show_by_reference", "tickets.booking_tickets"),
+            *("tickets.booking_calendar", "tickets.ticket_png", "tickets.ticket_svg"),
+        ),
+    ),
+    (
+        Action("book and wait", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE),
+        (
+            *("bookings.create_booking", "bookings.confirm_booking", "waitlist.join_waitlist"),
+            *("waitlist.join", "offers.accept_offer", "offers.leave_waitlist"),
+        ),
+    ),
+    (
+        Action("cancel bookings", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE),
+        ("bookings.cancel_booking", "bookings.delete_booking", "bookings.cancel_tickets"),
+    ),
+    # Accounts.
+    (
+        Action("use the own account", ANY_USER, USERS, NOBODY, None),
+        (
+            *("auth.log_out", "auth.show_profile", "auth.change_profile", "auth.change_password"),
+            *("notifications.my_notifications", "notifications.read_one", "notifications.read_all"),
+            "live_notifications.stream_notifications",
+        ),
+    ),
+    (
+        Action("manage an account", SELF_OR_ADMIN, USERS, ADMINS, None),
+        (
+            *("users.show_user", "users.change_user", "users.delete_user", "users.export_user"),
+            *("user_photos.set_photo", "user_photos.show_gallery", "user_photos.add_to_gallery"),
+            "user_photos.delete_from_gallery",
+        ),
+    ),
+    (
+        Action("administer", ANY_ADMIN, ADMINS, ADMINS, None),
+        (
+            *("admin.dashboard", "admin.events", "admin.health", "admin.users", "admin.waitlist"),
+            *("users.list_users", "auth.create_admin"),
+        ),
+    ),
+)
+
+TABLE = build_permission_table(ROWS)
