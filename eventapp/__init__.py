@@ -12,6 +12,7 @@ from flask_smorest import Api
 
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
+from eventapp.accounts.mail_requests import MAIL_SEALER, SEAL_PURPOSE
 from eventapp.accounts.service import (
     PERSONAL_DATA_HANDLERS,
     EventOwnership,
@@ -39,6 +40,7 @@ from eventapp.config import Config, ConfigError, load_config
 from eventapp.core import database, logging
 from eventapp.core.access import permissions, rate_limits
 from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
+from eventapp.core.access.sealing import Sealer
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.http import headers, request_log, setup, undeclared_input
@@ -220,6 +222,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
     JOB_STATUS.set(app, jobs.get_job_status)
+    MAIL_SEALER.set(app, Sealer(config.jwt_secret, SEAL_PURPOSE))
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache, config.default_zone)
     EVENT_CACHE.set(app, event_cache)
@@ -281,7 +284,8 @@ def build_booking_context(
         on_booked: as in `BookingContext`.
     """
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
-    outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
+    sealer = Sealer(config.jwt_secret, SEAL_PURPOSE)
+    outbox = open_outbox(config.smtp_url, config.mail_from, base_url, sealer)
     return BookingContext(
         db,
         inventory=Inventory(db, event_changes),

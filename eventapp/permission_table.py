@@ -41,6 +41,10 @@ ROWS = (
         ("auth.register", "users.register", "auth.log_in", "users.log_in", "auth.refresh"),
     ),
     (
+        Action("recover an account", ANYONE, NOBODY, NOBODY, None),
+        ("recovery.forgot_password", "recovery.reset_password"),
+    ),
+    (
         Action("use the Android app", ANYONE, NOBODY, NOBODY, None),
         (
             *("android.list_events", "android.list_favorites", "android.add_favorite"),

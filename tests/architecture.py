@@ -57,6 +57,9 @@ CORE_ORDER = (
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
         "erasures": "service",
+        "mail_requests": "service",
+        "mail_tokens": "service",
+        "recovery": "service",
         "organizers": "service",
         "photos": "service",
         "sessions": "service",
@@ -64,6 +67,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "login_back_off": "rules",
         "store_attempts": "store",
         "store_erasures": "store",
+        "store_mail_tokens": "store",
+        "store_recovery": "store",
         "store_sessions": "store",
     },
     "analytics": {
@@ -174,6 +179,8 @@ LAYERS: dict[str, dict[str, str]] = {
     "media": {"encoding": "service"},
     "messages": {"event_stream": "service"},
     "notifications": {
+        "account_mails": "service",
+        "account_texts": "rules",
         "live": "service",
         "mail_templates": "service",
         "outbox": "service",

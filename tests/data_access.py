@@ -114,10 +114,12 @@ WRITES: Table = {
     "keys": {"tickets.store": (INSERT, "createdAt", "seed")},
     "ledger": {"bookings.ledger.store": (INSERT,)},
     "loginMarks": {"accounts.store_attempts": (INSERT, "expiresAt", "failures", "lastAt")},
+    "mailRequests": {"accounts.store_mail_tokens": (INSERT, DELETE)},
+    "mailTokens": {"accounts.store_mail_tokens": (INSERT, DELETE, "digest")},
     "mails": {
         "notifications.store": (INSERT,),
         "notifications.store_outbox": (
-            *(DELETE, "attempts", "claim", "doneAt", "lastError", "nextTryAt", "status"),
+            *(DELETE, "attempts", "claim", "doneAt", "lastError", "nextTryAt", "status", "sealed"),
         ),
     },
     "messages": {"messages.store": (INSERT, DELETE, "authorId", "authorName", "shown", "text")},
@@ -136,6 +138,7 @@ WRITES: Table = {
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
             *("role", "about", "userImg", "photo", "updatedAt"),
         ),
+        "accounts.store_recovery": ("passwordHash", "updatedAt", "unfinishedReset"),
     },
     "waitlist": {
         "waitlist.store": (
@@ -217,6 +220,8 @@ READS: Table = {
         "bookings.store_reports": (ALL,),
     },
     "loginMarks": {"accounts.store_attempts": (ALL,)},
+    "mailRequests": {"accounts.store_mail_tokens": (ALL,)},
+    "mailTokens": {"accounts.store_mail_tokens": (ALL,)},
     "mails": {"notifications.store": ("void",), "notifications.store_outbox": (ALL,)},
     "messages": {"messages.store": (ALL,)},
     "notifications": {"notifications.store": (ALL,)},
@@ -225,7 +230,11 @@ READS: Table = {
     "reportPeriods": {"bookings.store_reports": (ALL,)},
     "salesMarker": {"analytics.store_sums": (ALL,)},
     "sessions": {"accounts.store_sessions": (ALL,)},
-    "users": {"accounts.store": (ALL,), "analytics.store_figures": (ALL,)},
+    "users": {
+        "accounts.store": (ALL,),
+        "accounts.store_recovery": (ALL,),
+        "analytics.store_figures": (ALL,),
+    },
     "waitlist": {
         "analytics.store_figures": (ALL,),
         "waitlist.store": (ALL,),

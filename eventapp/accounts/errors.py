@@ -49,6 +49,12 @@ class WrongPassword(ValidationFailed):
         super().__init__(errors={"currentPassword": [self.message]})
 
 
+class TokenInvalid(ValidationFailed):
+    """The token of a mailed link is unknown, used, void or expired: the answer is the same."""
+
+    code, message = "token_invalid", "This link is not valid any more; ask for a new one"
+
+
 class SessionEnded(Unauthorized):
     """The session of a refresh token has expired or was ended."""
 

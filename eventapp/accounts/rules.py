@@ -1,6 +1,7 @@
-"""Decide which names are valid, and which refresh tokens may be used again."""
+"""Decide which names are valid, which tokens may be used again, and how many mails are sent."""
 
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from eventapp.accounts.types import StoredSession
@@ -13,6 +14,16 @@ MAX_NAME, MAX_ABOUT, MAX_URL = 100, 2000, 2000  # characters
 MIN_PASSWORD = 8  # characters
 # How long after a refresh the replaced refresh token may be sent again.
 RETRY_WINDOW = timedelta(seconds=5)
+# The purposes of tokens in mails. They are parts of stored ids.
+RESET = "reset"
+# How long a token is valid, by its purpose.
+TOKEN_LIFETIMES = {RESET: timedelta(hours=1)}
+# The kind of the mail that holds a token, by its purpose.
+MAIL_KINDS = {RESET: "password_reset"}
+# The purposes whose tokens become void when the password is reset.
+ENDED_BY_RESET = (RESET,)
+# The most mails with tokens for one purpose that an account gets within any time of this length.
+MAX_MAILS, MAILS_WINDOW = 3, timedelta(hours=1)
 
 
 def find_name_error(name: str) -> str | None:
@@ -44,3 +55,8 @@ def is_honest_retry(session: StoredSession, refresh_id: str, now: datetime) -> b
         refresh_id: the `rid` claim of the refresh token.
     """
     return session.get("previousId") == refresh_id and now - session["rotatedAt"] <= RETRY_WINDOW
+
+
+def list_recent(sent_at: Iterable[datetime], now: datetime) -> list[datetime]:
+    """Return those of the times of mails that count towards MAX_MAILS."""
+    return [each for each in sent_at if now - each < MAILS_WINDOW]

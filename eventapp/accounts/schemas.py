@@ -142,6 +142,29 @@ class PasswordBody(Schema):
     newPassword = NewPassword(rules.MIN_PASSWORD)
 
 
+class ForgotPasswordBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"email": "ada@example.org"}
+
+    email = Email(required=True)
+
+
+class MailedToken(StrictText):
+    """The token of a mailed link. Any text is read; only the one that was mailed is valid."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 200, required=True)
+
+
+class ResetPasswordBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {
+        "token": "the token of the mail",
+        "newPassword": "battery staple",
+    }
+
+    token = MailedToken()
+    newPassword = NewPassword(rules.MIN_PASSWORD)
+
+
 class UsersQuery(PageQuery):
     search = StrictText(0, 100)
     role = fields.String(validate=validate.OneOf(ROLES))

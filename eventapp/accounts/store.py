@@ -19,6 +19,20 @@ INDEXES = {
         IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0),
     ],
     "erasures": [IndexModel("startedAt", name="startedAt")],
+    "mailTokens": [
+        IndexModel(
+            "digest",
+            name="digest",
+            unique=True,
+            partialFilterExpression={"digest": {"$type": "string"}},
+        ),
+        IndexModel("userId", name="userId"),
+        IndexModel("keptUntil", name="keptUntil", expireAfterSeconds=0),
+    ],
+    "mailRequests": [
+        IndexModel("userId", name="userId", sparse=True),
+        IndexModel("requestedAt", name="requestedAt", expireAfterSeconds=86400),
+    ],
     "loginMarks": [IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0)],
     "users": [
         IndexModel("emailKey", name="emailKey", unique=True),
@@ -31,6 +45,7 @@ INDEXES = {
         ),
         IndexModel("nameKey", name="nameKey"),
         IndexModel([("role", 1), ("_id", 1)], name="role"),
+        IndexModel("unfinishedReset.startedAt", name="unfinishedReset", sparse=True),
     ],
 }
 

@@ -53,6 +53,11 @@ def find_by_user(db: Db, user_id: ObjectId) -> list[StoredSession]:
     return list(_sessions(db).find({"userId": user_id}).sort("_id", 1))
 
 
+def count(db: Db, user_id: ObjectId, now: datetime) -> int:
+    """Return how many sessions of a user have not ended."""
+    return _sessions(db).count_documents({"userId": user_id, "expiresAt": {"$gt": now}})
+
+
 def rotate(
     db: Db,
     session_id: ObjectId,

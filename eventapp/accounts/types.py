@@ -13,6 +13,14 @@ class ProfilePhoto(TypedDict):
     sha: str  # SHA-256 of the encoded photo, 64 hexadecimal digits; part of its URL
 
 
+class UnfinishedReset(TypedDict):
+    """A reset of the password whose sessions and other access may not have ended yet."""
+
+    resetId: ObjectId
+    startedAt: datetime
+    sessions: int  # active sessions right before the reset
+
+
 # A document of the `users` collection. The functional syntax, because a class body would mangle
 # the name `__v`.
 StoredUser = TypedDict(
@@ -33,6 +41,7 @@ StoredUser = TypedDict(
         # of older versions; empty where there is none.
         "userImg": str,
         "photo": NotRequired[ProfilePhoto],  # absent until a photo is uploaded
+        "unfinishedReset": NotRequired[UnfinishedReset],  # absent unless a reset is in work
         "createdAt": datetime,
         "updatedAt": datetime,
         "__v": int,  # the edit count that the API shows; always 0
@@ -121,6 +130,34 @@ class StoredLoginRecord(TypedDict):
     failures: NotRequired[int]  # 0 or more; absent for a trusted address
     lastAt: NotRequired[datetime]  # the last failure; absent before the first, and where trusted
     expiresAt: datetime  # the end of the window, or of the trust; a TTL index deletes the record
+
+
+class MailToken(TypedDict):
+    """A document of `mailTokens`: the last token of an account for one purpose.
+
+    It stays after the token was used, to count the mails.
+    """
+
+    _id: str  # the purpose and the account id, with a space between
+    userId: ObjectId
+    purpose: str  # one of rules.TOKEN_LIFETIMES
+    requestId: ObjectId  # of the request that has made it
+    requestedAt: datetime
+    digest: NotRequired[str]  # SHA-256 of the token in hexadecimal; absent once it is used or void
+    emailKey: str  # of the address that it was mailed to
+    expiresAt: datetime
+    sentAt: list[datetime]  # when tokens of the account were mailed within the last MAILS_WINDOW
+    keptUntil: datetime  # a TTL index deletes the document then
+
+
+class MailRequest(TypedDict):
+    """A document of `mailRequests`: a mail with a token that a job will store in the outbox."""
+
+    _id: ObjectId
+    purpose: str  # one of rules.TOKEN_LIFETIMES
+    userId: NotRequired[ObjectId]  # the account; absent where an email that was typed names it
+    sealed: bytes  # the token and that email as JSON, encrypted
+    requestedAt: datetime  # a TTL index deletes the document a day later
 
 
 class Erasure(TypedDict):

@@ -17,7 +17,9 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
-from eventapp.accounts import erasures
+from eventapp.accounts import erasures, mail_requests
+from eventapp.accounts import recovery as account_recovery
+from eventapp.accounts.mail_requests import MailContext
 from eventapp.analytics import ranking, sales_sums
 from eventapp.bookings import event_closing, recovery, refunds, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
@@ -98,6 +100,17 @@ def _finish_erasures(context: BookingContext, now: datetime) -> int:
     return erasures.finish_interrupted(context.db, context.forget_functions, now)
 
 
+def _make_account_mails(context: BookingContext, now: datetime) -> int:
+    """Store the mails with tokens that were asked for in the outbox."""
+    mails = MailContext(context.outbox.require_sealer(), context.outbox.base_url)
+    return mail_requests.make_requested_mails(context.db, mails, now)
+
+
+def _finish_resets(context: BookingContext, now: datetime) -> int:
+    """Finish the resets of passwords that a process left unfinished."""
+    return account_recovery.finish_interrupted(context.db, context.outbox.require_sealer(), now)
+
+
 def _copy_to_ledger(context: BookingContext, now: datetime) -> int:
     """Copy the changes of bookings into the ledger."""
     return ledger.copy_entries(context.db, now)
@@ -128,6 +141,7 @@ JOBS: dict[str, Job] = {
         Job("roll-day", _roll_day, 300),
         Job("ledger", _copy_to_ledger, 5),
         Job("tell", booking_notifications.notify_holders, 2),
+        Job("account-mails", _make_account_mails, 2),
         Job("mail", _send_mails, 2),
         Job("low-tickets", _warn_of_low_tickets, 30),
         Job("reports", reports.send_reports, 600),
@@ -135,6 +149,7 @@ JOBS: dict[str, Job] = {
         Job("chats", _delete_orphaned_chats, 3600),
         Job("photos", _delete_orphaned_photos, 86_400),
         Job("erasures", _finish_erasures, 60),
+        Job("password-resets", _finish_resets, 60),
         Job("count-sales", _count_sales, 30),
         Job("rank-events", _rank_events, 30),
     )

@@ -60,8 +60,8 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
         "to": notification.recipient.email or "",
         "kind": notification.kind,
         "subject": subject,
-        "text": _render(f"{template}.txt", context),
-        "html": _render(f"{template}.html", context),
+        "text": render_template(f"{template}.txt", context),
+        "html": render_template(f"{template}.html", context),
         "attachments": [_build_stored_attachment(file) for file in notification.attachments],
         "status": rules.QUEUED,
         "attempts": 0,
@@ -74,5 +74,6 @@ def _build_stored_attachment(file: Attachment) -> StoredAttachment:
     return {"name": file.name, "type": file.type, "content": file.content}
 
 
-def _render(template: str, context: Mapping[str, object]) -> str:
+def render_template(template: str, context: Mapping[str, object]) -> str:
+    """Return a template filled in. Values are escaped in HTML."""
     return _environment.get_template(template).render(context)

@@ -20,11 +20,13 @@ import structlog
 from bson import ObjectId
 
 from eventapp.core.access.emails import encode_email_domain
+from eventapp.core.access.sealing import CannotOpen, Sealer
 from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun
 from eventapp.notifications import rules, store_outbox
+from eventapp.notifications.account_mails import open_bodies
 from eventapp.notifications.smtp import DeliveryFailed, SmtpConnection
 from eventapp.notifications.types import DueMail, MailOutcome, QueuedMail, StoredAttachment
 
@@ -55,17 +57,26 @@ class Outbox:
         connect: opens a connection to the mail server. If it is None, mails are only logged.
         mail_from: the From header of every mail.
         base_url: the start of every link in a mail.
+        sealer: opens the mails that hold a token; None if there are none.
     """
 
     connect: Callable[[], AbstractContextManager[MailConnection]] | None = None
     mail_from: str = DEFAULT_FROM
     base_url: str = DEFAULT_BASE_URL
+    sealer: Sealer | None = None
+
+    def require_sealer(self) -> Sealer:
+        """Return the sealer of an outbox that was opened with one."""
+        assert self.sealer, "open the outbox with a sealer"
+        return self.sealer
 
 
-def open_outbox(smtp_url: str | None, mail_from: str | None, base_url: str) -> Outbox:
+def open_outbox(
+    smtp_url: str | None, mail_from: str | None, base_url: str, sealer: Sealer | None = None
+) -> Outbox:
     """Return the outbox for these settings. It connects when the first mail is sent."""
     connect = partial(SmtpConnection, smtp_url) if smtp_url else None
-    return Outbox(connect, mail_from or DEFAULT_FROM, base_url)
+    return Outbox(connect, mail_from or DEFAULT_FROM, base_url, sealer)
 
 
 def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
@@ -120,7 +131,9 @@ def _try_to_send(
     if mail["attempts"] > 1 and rules.is_too_old_to_retry(mail["createdAt"], clock()):
         return _give_up(mail, mail.get("lastError", "never finished"), clock()), True
     try:
-        connection.send(build_message(mail, outbox.mail_from))
+        connection.send(build_message(open_bodies(mail, outbox.sealer), outbox.mail_from))
+    except CannotOpen as error:
+        return _give_up(mail, f"the text cannot be opened: {error}", clock()), True
     except DeliveryFailed as failure:
         return _retry_or_give_up(mail, failure, clock()), not failure.is_server_down
     return {"status": rules.SENT, "doneAt": clock()}, True

@@ -69,12 +69,14 @@ def claim(db: Db, mail: DueMail, claim_id: ObjectId, until: datetime) -> QueuedM
 def record_outcome(db: Db, mail: QueuedMail, outcome: MailOutcome) -> bool:
     """Store the outcome of a claimed mail and end the claim.
 
-    The mail is finished unless the outcome has a `nextTryAt`.
+    The mail is finished unless the outcome has a `nextTryAt`. Of a finished mail, the sealed text
+    is deleted.
 
     Returns:
         False, with nothing written, if the claim expired and another process has claimed the mail.
     """
-    removed = {"claim": ""} if "nextTryAt" in outcome else {"claim": "", "nextTryAt": ""}
+    finished = {"nextTryAt": "", "sealed": ""}
+    removed = {"claim": "", **({} if "nextTryAt" in outcome else finished)}
     claimed = {"_id": mail["_id"], "claim": mail["claim"]}
     update = {"$set": outcome, "$unset": removed}
     return _mails(db).update_one(claimed, update).modified_count == 1

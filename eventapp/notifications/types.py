@@ -183,17 +183,26 @@ class StoredAttachment(TypedDict):
 MailStatus: TypeAlias = Literal["queued", "sending", "sent", "failed", "logged"]
 
 
+class AccountFacts(TypedDict, total=False):
+    """The facts that a mail about an account states."""
+
+    sessions: int  # how many sessions have ended
+
+
 class QueuedMail(TypedDict):
     """A document of `mails`: a mail that waits to be sent, is being sent, or is finished."""
 
     _id: ObjectId  # part of the Message-ID
-    key: str  # unique; the key of the notification that it belongs to
+    key: str  # unique; the key of the notification that it belongs to, if there is one
     userId: ObjectId  # the recipient
     to: str  # the recipient's address
-    kind: str  # one of rules.KINDS, or rules.REPORT
+    kind: str  # one of rules.KINDS, rules.REPORT, or one of account_texts.KINDS
     subject: str  # one line, at most rules.MAX_SUBJECT characters
-    text: str  # the plain text body
-    html: str  # the HTML body
+    text: str  # the plain text body; empty where it is sealed
+    html: str  # the HTML body; empty where it is sealed
+    # Both bodies encrypted, because they hold a token: see account_mails. Absent in other mails,
+    # and once the mail is finished.
+    sealed: NotRequired[bytes]
     attachments: list[StoredAttachment]
     status: MailStatus
     attempts: int  # how often a process has claimed it

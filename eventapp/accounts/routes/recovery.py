@@ -1,0 +1,58 @@
+"""Routes for a forgotten password, by links that are mailed."""
+
+from flask import Response
+
+from eventapp.accounts import recovery
+from eventapp.accounts.mail_requests import MAIL_SEALER
+from eventapp.accounts.schemas import ForgotPasswordBody, ResetPasswordBody
+from eventapp.core.access.permissions import anonymous
+from eventapp.core.access.rate_limits import login_rate_limit
+from eventapp.core.database import get_database_time, get_db
+from eventapp.core.http.app_context import current_config
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.fields import Message
+from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
+
+bp = Blueprint("recovery", __name__, url_prefix="/api/auth", description="Accounts")
+
+
+@bp.route("/forgot-password", methods=["POST"])
+@login_rate_limit
+@anonymous
+@bp.arguments(ForgotPasswordBody)
+@bp.response(202, Message)
+@bp.error_responses(503)
+def forgot_password(body: JsonObject) -> Response:
+    """Ask for a mail with a link to choose a new password.
+
+    The answer is the same whether there is such an account or not. An account gets at most three
+    such mails an hour. A newer link makes the older one void.
+    """
+    recovery.request_reset(get_db(), MAIL_SEALER.get(), body["email"], get_database_time())
+    return json_response(
+        {"message": "If an account has this email address, a mail is on its way to it"}, 202
+    )
+
+
+@bp.route("/reset-password", methods=["POST"])
+@login_rate_limit
+@anonymous
+@bp.arguments(ResetPasswordBody)
+@bp.response(200, Message)
+@bp.error_responses(503)
+def reset_password(body: JsonObject) -> Response:
+    """Choose a new password, by the token of a mailed link. The token is good for an hour and once.
+
+    It ends all sessions, the Android app's included, and makes all other mailed links void. The
+    owner is told so by mail.
+    """
+    recovery.reset_password(
+        get_db(),
+        MAIL_SEALER.get(),
+        token=body["token"],
+        new_password=body["newPassword"],
+        now=get_database_time(),
+        bcrypt_rounds=current_config().bcrypt_rounds,
+    )
+    return json_response({"message": "Password changed"})

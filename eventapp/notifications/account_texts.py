@@ -1,0 +1,81 @@
+"""Compose the texts of mails about an account, in each language.
+
+They hold no name and no title: an address that is not verified may belong to somebody else, who
+must not read what another person has typed.
+"""
+
+from dataclasses import dataclass
+
+from eventapp.notifications.types import AccountFacts
+
+PASSWORD_RESET, PASSWORD_WAS_RESET = "password_reset", "password_was_reset"
+KINDS = (PASSWORD_RESET, PASSWORD_WAS_RESET)
+
+
+@dataclass(frozen=True)
+class AccountText:
+    """The text of a kind of mail in one language.
+
+    Attributes:
+        subject: one line.
+        message: what has happened, in one or two sentences.
+        link_text: the words of the link in the HTML body; empty for a mail without a link.
+        closing: what follows the details; may be empty.
+    """
+
+    subject: str
+    message: str
+    link_text: str = ""
+    closing: str = ""
+
+
+_TEXTS: dict[str, AccountText] = {
+    PASSWORD_RESET: AccountText(
+        "Choose a new password",
+        "Somebody asked for a new password for your account. If that was you, open this link "
+        "within an hour and choose one. If not, ignore this mail: your password stays as it is.",
+        "Choose a new password",
+    ),
+    PASSWORD_WAS_RESET: AccountText(
+        "Your password was reset",
+        "The password of your account was reset by a link that was mailed to this address. "
+        "This has ended:",
+        closing="If it was not you, somebody can read your mail: secure your mailbox first, and "
+        "then reset the password again.",
+    ),
+}
+_GREETING = "Hello"
+
+
+def _list_ended(facts: AccountFacts) -> list[str]:
+    """Return what a reset of the password has ended, a line each."""
+    if "sessions" not in facts:
+        return []
+    count = facts["sessions"]
+    plural = "" if count == 1 else "s"
+    return [
+        f"{count} session{plural}: wherever you were signed in, also in the Android app",
+        "every link in an earlier mail about your account",
+    ]
+
+
+def get_text(kind: str) -> AccountText:
+    """Return the text of a kind of mail."""
+    return _TEXTS[kind]
+
+
+def make_context(text: AccountText, facts: AccountFacts, link: str) -> dict[str, object]:
+    """Return the values that the templates `account.txt` and `account.html` show.
+
+    Args:
+        link: the URL of the link; empty for none.
+    """
+    return {
+        "greeting": _GREETING,
+        "subject": text.subject,
+        "message": text.message,
+        "lines": _list_ended(facts),
+        "closing": text.closing,
+        "link": link,
+        "link_text": text.link_text,
+    }
