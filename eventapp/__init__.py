@@ -22,6 +22,7 @@ from eventapp.accounts.service import (
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
 from eventapp.analytics import sales_sums
+from eventapp.analytics import store_money as money_store
 from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
@@ -103,6 +104,7 @@ INDEXES = (
     notifications_store.INDEXES,
     outbox_store.INDEXES,
     analytics_store.INDEXES,
+    money_store.INDEXES,
     due_work_store.INDEXES,
     ranking_store.INDEXES,
 )

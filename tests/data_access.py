@@ -123,6 +123,7 @@ WRITES: Table = {
         ),
     },
     "messages": {"messages.store": (INSERT, DELETE, "authorId", "authorName", "shown", "text")},
+    "moneySums": {"analytics.store_money": (INSERT, "slots.*", "upTo")},
     "notifications": {"notifications.store": (INSERT, DELETE, "readAt", "unread")},
     "photos.chunks": {"media.store": (INSERT, DELETE)},
     "photos.files": {"media.store": (INSERT, DELETE)},
@@ -152,6 +153,7 @@ WRITES: Table = {
 READS: Table = {
     "bookings": {
         "analytics.store_figures": (ALL,),
+        "analytics.store_money": ("eventId", "organizerId", "entries"),
         "analytics.store_sums": (ALL,),
         "bookings.ledger.store": ("eventId", "organizerId", "createdAt", "entries"),
         "bookings.store": (ALL,),
@@ -215,6 +217,10 @@ READS: Table = {
     "jobs": {"jobs.store": (ALL,)},
     "keys": {"tickets.store": (ALL,)},
     "ledger": {
+        "analytics.store_money": (
+            *("_id", "number", "at", "kind", "eventId", "organizerId"),
+            *("paid", "fee", "provider", "providerId"),
+        ),
         "analytics.store_sums": ("number", "bookedAt", "eventId", "organizerId"),
         "bookings.ledger.store": ("_id", "number"),
         "bookings.store_reports": (ALL,),
@@ -224,6 +230,7 @@ READS: Table = {
     "mailTokens": {"accounts.store_mail_tokens": (ALL,)},
     "mails": {"notifications.store": ("void",), "notifications.store_outbox": (ALL,)},
     "messages": {"messages.store": (ALL,)},
+    "moneySums": {"analytics.store_money": (ALL,)},
     "notifications": {"notifications.store": (ALL,)},
     "photos.chunks": {"media.store": (ALL,)},
     "photos.files": {"media.store": (ALL,)},

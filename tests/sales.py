@@ -56,8 +56,8 @@ def booking(event, *, status, at, taken, price=10, number=None):
 
 
 def change(db, booking, **fields):
-    """Change a stored booking, with an entry whose numbers do not matter."""
-    entry = {**booking["entries"][0], "kind": "cancelled"}
+    """Change a stored booking, with an entry that moves no money; its tickets do not matter."""
+    entry = {**booking["entries"][0], "kind": "cancelled", "paid": 0}
     db.bookings.update_one({"_id": booking["_id"]}, build_update(fields, [entry]))
 
 
@@ -87,13 +87,28 @@ def revenue(bookings):
     return rules.from_cents(sum(rules.to_cents(one["totalPrice"]) for one in confirmed))
 
 
+def money(bookings):
+    """Return the money in the entries of bookings as the API writes it."""
+    entries = [entry for one in bookings for entry in one.get("entries", [])]
+    charged = sum(entry["paid"] for entry in entries if entry["paid"] > 0)
+    refunded = -sum(entry["paid"] for entry in entries if entry["paid"] < 0)
+    fees = sum(entry.get("fee", 0) for entry in entries)
+    amounts = {"charged": charged, "refunded": refunded, "fees": fees}
+    amounts["net"] = charged - refunded - fees
+    return {name: rules.from_cents(cents) for name, cents in amounts.items()}
+
+
 def sums(bookings):
-    """Return the sums as a point of /analytics/revenue shows them."""
+    """Return the sums as a point of /analytics/revenue shows them.
+
+    The money of a booking moves on the day on which it was made.
+    """
     confirmed = [one for one in bookings if one["status"] == "confirmed"]
     return {
         "gross": revenue(bookings),
         "discount": 0,
         "revenue": revenue(bookings),
+        **money(bookings),
         "bookings": len(confirmed),
         "tickets": sum(one["quantity"] for one in confirmed),
         "cancelled": sum(one["status"] == "cancelled" for one in bookings),

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import date
 
-from eventapp.analytics import bookings_csv, event_sums, rules, store_figures
+from eventapp.analytics import bookings_csv, event_sums, money_sums, rules, store_figures
+from eventapp.analytics.money import NO_MONEY
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.segments import Segment
-from eventapp.analytics.service import render_money, render_sales
+from eventapp.analytics.service import render_money, render_price, render_sales
 from eventapp.bookings import service as bookings
 from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.database import Db
@@ -20,8 +22,9 @@ STOCK_FIELDS = ("capacity", "sold", "held", "available")
 def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> JsonObject:
     """Return the stock, revenue and waitlist of an event.
 
-    The figures are given in total, by ticket type, and by the UTC day on which bookings were made.
-    The revenues of the types add up exactly to that of the event, and so do those of the days.
+    The figures are given in total, by ticket type, and by the UTC day on which bookings were made
+    and money moved. The revenues of the types add up exactly to that of the event, and so do the
+    revenues and the money of the days.
 
     Raises:
         EventNotFound: there is no such event.
@@ -29,7 +32,7 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
     """
     event = events.get_managed(db, event_id, actor)
     segments = event_sums.load_segments(db, event_id)
-    days = _sum_by_day(segments)
+    days, money = _sum_by_day(segments), money_sums.sum_event_by_day(db, event_id)
     totals = rules.sum_totals(days.values())
     types = _render_types(segments, event)
     waitlists = store_figures.sum_waitlists(db, [event_id])
@@ -41,12 +44,19 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
         "currency": currency,
         **stock,
         "utilization": rules.compute_ratio(stock["sold"], stock["capacity"]),
-        **render_money(totals.revenue, totals.discount),
+        **render_price(totals.revenue, totals.discount),
+        **render_money(sum(money.values(), NO_MONEY)),
         "bookings": rules.count_by_status(totals),
         "cancellationRate": totals.cancellation_rate,
         "views": event.get("views", 0),
         "byType": types,
-        "byDay": [{"date": day, **render_sales(days[day])} for day in sorted(days)],
+        "byDay": [
+            {
+                "date": day.isoformat(),
+                **render_sales(days.get(day) or BookingTotals(), money.get(day, NO_MONEY)),
+            }
+            for day in sorted(days.keys() | money.keys())
+        ],
         "waitlist": {
             "entries": sum(each["entries"] for each in waitlists),
             "tickets": sum(each["tickets"] for each in waitlists),
@@ -54,10 +64,10 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
     }
 
 
-def _sum_by_day(segments: Iterable[Segment]) -> dict[str, BookingTotals]:
-    days: defaultdict[str, BookingTotals] = defaultdict(BookingTotals)
+def _sum_by_day(segments: Iterable[Segment]) -> dict[date, BookingTotals]:
+    days: defaultdict[date, BookingTotals] = defaultdict(BookingTotals)
     for segment in segments:
-        days[segment.since.date().isoformat()].add_numbers(segment.totals.numbers)
+        days[segment.since.date()].add_numbers(segment.totals.numbers)
     return days
 
 
@@ -80,7 +90,7 @@ def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]
             "held": ticket_type["heldTickets"],
             "available": ticket_type["availableTickets"],
             "waiting": events.count_waiting_for(event, ticket_type),
-            **render_money(cents[type_id], discounts[type_id]),
+            **render_price(cents[type_id], discounts[type_id]),
         }
         for ticket_type in event["ticketTypes"]
         for type_id in [ticket_type["ticketTypeId"]]

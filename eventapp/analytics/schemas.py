@@ -61,7 +61,7 @@ class MostWaitedFor(Waiting):
     events = fields.List(fields.Nested(WaitedFor), required=True)
 
 
-class Money(Schema):
+class Price(Schema):
     gross = fields.Float(
         required=True, metadata={"description": "The list prices of confirmed tickets."}
     )
@@ -69,7 +69,18 @@ class Money(Schema):
     revenue = fields.Float(required=True, metadata={"description": "`gross` less `discount`."})
 
 
-class OverviewAnswer(Money):
+class Money(Schema):
+    """Money that moved, whatever happened to the tickets. It counts at the time it moved."""
+
+    charged = fields.Float(required=True, metadata={"description": "What buyers paid."})
+    refunded = fields.Float(required=True, metadata={"description": "What they got back."})
+    fees = fields.Float(required=True, metadata={"description": "What the payment providers kept."})
+    net = fields.Float(
+        required=True, metadata={"description": "`charged` less `refunded` and `fees`."}
+    )
+
+
+class OverviewAnswer(Price, Money):
     currency = fields.String(required=True)
     bookings = fields.Nested(Counts, required=True)
     ticketsSold = fields.Integer(required=True)
@@ -83,7 +94,7 @@ class OverviewAnswer(Money):
     waitlist = fields.Nested(MostWaitedFor, required=True)
 
 
-class Sums(Money):
+class Sums(Price, Money):
     bookings = fields.Integer(required=True)
     tickets = fields.Integer(required=True)
     cancelled = fields.Integer(required=True)
@@ -111,7 +122,7 @@ class Stock(Schema):
     available = fields.Integer(required=True)
 
 
-class EventFigures(Stock, Money):
+class EventFigures(Stock, Price, Money):
     eventId = fields.Integer(required=True)
     title = fields.String(required=True)
     organizer = fields.String(required=True)
@@ -128,7 +139,7 @@ class EventFiguresAnswer(PageAnswer):
     events = fields.List(fields.Nested(EventFigures), required=True)
 
 
-class TypeFigures(Stock, Money):
+class TypeFigures(Stock, Price):
     ticketTypeId = fields.Integer(required=True)
     type = fields.String(required=True)
     price = fields.Float(required=True)
@@ -139,7 +150,7 @@ class DayFigures(Sums):
     date = fields.Date(required=True)
 
 
-class StatsAnswer(Stock, Money):
+class StatsAnswer(Stock, Price, Money):
     eventId = fields.Integer(required=True)
     title = fields.String(required=True)
     status = fields.String(required=True)

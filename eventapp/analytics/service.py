@@ -3,7 +3,7 @@
 rules.py defines the figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
-from eventapp.analytics import rules, sales_sums, store_figures
+from eventapp.analytics import money_sums, rules, sales_sums, store_figures
+from eventapp.analytics.money import NO_MONEY, MoneyTotals
 from eventapp.analytics.ranking import RankedEvents
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.types import EventHeading, EventsOfStatus, EventStock, WaitlistTotals
@@ -78,7 +79,8 @@ def get_overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> Jso
     waitlists = list_waitlists(db, organizer_id, PageRequest(limit=WAITLISTS_IN_OVERVIEW)).body
     return {
         "currency": currency,
-        **render_money(totals.revenue, totals.discount),
+        **render_price(totals.revenue, totals.discount),
+        **render_money(money_sums.sum_all(db, organizer_id)),
         "bookings": rules.count_by_status(totals),
         "ticketsSold": totals.count_tickets(rules.CONFIRMED),
         "ticketsHeld": totals.count_tickets(rules.HELD),
@@ -115,7 +117,7 @@ def get_revenue(
 
     Each point has the first day of its interval as its `start`, but counts only days of the period.
     The first point can therefore have a `start` before the period. The points add up exactly to the
-    total.
+    total. Sales count on the day on which they were booked, and money on the day on which it moved.
 
     Raises:
         ValidationFailed: `from` is after `to`, the period is longer than MAX_DAYS, or there is no
@@ -128,6 +130,8 @@ def get_revenue(
     _validate_period(first, last)
     days = sales_sums.sum_by_day(db, organizer_id, first, last, zone)
     points = rules.group_by_interval(days, first, last, period.interval)
+    daily_money = money_sums.sum_by_day(db, organizer_id, first, last, zone)
+    money = group_money_by_interval(daily_money, points, period.interval)
     return {
         "currency": currency,
         "interval": period.interval,
@@ -135,9 +139,10 @@ def get_revenue(
         "from": first.isoformat(),
         "to": last.isoformat(),
         "points": [
-            {"start": day.isoformat(), **render_sales(totals)} for day, totals in points.items()
+            {"start": day.isoformat(), **render_sales(totals, money[day])}
+            for day, totals in points.items()
         ],
-        "total": render_sales(rules.sum_totals(points.values())),
+        "total": render_sales(rules.sum_totals(points.values()), sum(money.values(), NO_MONEY)),
     }
 
 
@@ -157,7 +162,27 @@ def _validate_period(first: date, last: date) -> None:
         raise ValidationFailed("Invalid from", errors={"from": [message]})
 
 
-def render_money(revenue: int, discount: int) -> JsonObject:
+def group_money_by_interval(
+    days: Mapping[date, MoneyTotals], starts: Iterable[date], interval: str
+) -> dict[date, MoneyTotals]:
+    """Return the money of days by the first day of their interval, one of `starts`."""
+    by_interval = dict.fromkeys(starts, NO_MONEY)
+    for day, money in days.items():
+        by_interval[rules.floor_to_interval(day, interval)] += money
+    return by_interval
+
+
+def render_money(money: MoneyTotals) -> JsonObject:
+    """Return what was charged and refunded, what the providers kept, and what remains."""
+    return {
+        "charged": from_cents(money.charged),
+        "refunded": from_cents(money.refunded),
+        "fees": from_cents(money.fees),
+        "net": from_cents(money.net),
+    }
+
+
+def render_price(revenue: int, discount: int) -> JsonObject:
     """Return what tickets would have cost, their discount, and what they cost; all from cents."""
     return {
         "gross": from_cents(revenue + discount),
@@ -166,10 +191,11 @@ def render_money(revenue: int, discount: int) -> JsonObject:
     }
 
 
-def render_sales(totals: BookingTotals) -> JsonObject:
-    """Return totals as a point of a time series shows them."""
+def render_sales(totals: BookingTotals, money: MoneyTotals) -> JsonObject:
+    """Return totals, and the money that moved, as a point of a time series shows them."""
     return {
-        **render_money(totals.revenue, totals.discount),
+        **render_price(totals.revenue, totals.discount),
+        **render_money(money),
         "bookings": totals.count_bookings(rules.CONFIRMED),
         "tickets": totals.count_tickets(rules.CONFIRMED),
         "cancelled": totals.count_bookings(rules.CANCELLED),
@@ -201,16 +227,19 @@ def list_events(
     stock = {each["eventId"]: each for each in store_figures.find_stock(db, event_ids=ids)}
     headings = store_figures.find_headings(db, ids)
     totals = sales_sums.sum_by_event(db, None, ids) if ids else {}
+    money = money_sums.sum_by_event(db, ids) if ids else {}
     # An event that was deleted a moment ago is left out.
     shown = [id_ for id_ in ids if id_ in stock and id_ in headings]
     rows = [
-        _render_event(stock[id_], totals.get(id_) or BookingTotals(), headings[id_])
+        _render_event(stock[id_], totals.get(id_) or BookingTotals(), money[id_], headings[id_])
         for id_ in shown
     ]
     return ListPage({"events": rows, **page.envelope}, page.next_position)
 
 
-def _render_event(stock: EventStock, totals: BookingTotals, heading: EventHeading) -> JsonObject:
+def _render_event(
+    stock: EventStock, totals: BookingTotals, money: MoneyTotals, heading: EventHeading
+) -> JsonObject:
     return {
         "eventId": stock["eventId"],
         "status": stock["status"],
@@ -224,7 +253,8 @@ def _render_event(stock: EventStock, totals: BookingTotals, heading: EventHeadin
         "organizerId": heading["organizerId"],
         "nextDate": heading["nextDate"].date().isoformat(),
         "views": heading.get("views", 0),
-        **render_money(totals.revenue, totals.discount),
+        **render_price(totals.revenue, totals.discount),
+        **render_money(money),
         "bookings": rules.count_by_status(totals),
         "cancellationRate": totals.cancellation_rate,
     }

@@ -301,6 +301,12 @@ def extend_lease(db: Db, run: int, until: datetime, state_id: str = JOB_STATE_ID
     db.salesMarker.update_one(where, {"$max": {"busyUntil": until}})
 
 
+def move_checkpoint(db: Db, run: int, checkpoint: Checkpoint, state_id: str) -> None:
+    """Move the checkpoint of a run that goes on, unless a later run has begun."""
+    fields = {"upToNumber": checkpoint.number, "upTo": checkpoint.time}
+    db.salesMarker.update_one({"_id": state_id, "run": run}, {"$set": fields})
+
+
 def end_run(
     db: Db, run: int, checkpoint: Checkpoint, now: datetime, state_id: str = JOB_STATE_ID
 ) -> None:

@@ -58,10 +58,22 @@ class StoredEventDay(TypedDict):
     run: int
 
 
+class StoredMoney(TypedDict):
+    """A document of `moneySums`: money that moved on one day, or over all time."""
+
+    _id: str  # "<scope>:<YYYY-MM-DD>", or "<scope>" for all time
+    scope: str  # "all", the id of an organizer, or "event-<eventId>"
+    day: datetime | None  # None for all time
+    # Cents by the names of `money.MoneyTotals`, by the number of the bucket of 15 minutes, "0" to
+    # "95"; by "0" alone for all time. Buckets without money are absent.
+    slots: dict[str, dict[str, int]]
+    upTo: int  # the sums have all rows of the ledger with a number up to this one
+
+
 class StoredJobState(TypedDict):
     """A document of `salesMarker`: the state of a job that stores sums."""
 
-    _id: str  # "bookings" of `count-sales`, "ranks" of `rank-events`
+    _id: str  # "bookings" of `count-sales`, "ranks" of `rank-events`, "money" of `count-money`
     run: int  # the number of the last run that has begun
     busyUntil: datetime  # UTC end of the lease of that run
     # The checkpoint: see `store_sums.Checkpoint`. Absent before the first complete run, and
@@ -139,6 +151,21 @@ class TicketPriceSums(TypedDict):
     discount: float  # of all its tickets in each of the bookings, in whole currency units
     bookings: int
     tickets: int
+
+
+class MoneyRow(TypedDict):
+    """A row of the ledger, or an entry that is to be copied to it, as far as it is about money."""
+
+    _id: str  # "<bookingId>-<n>", where n is the position of the entry in its booking, from 1
+    number: int  # 0 if it is not in the ledger
+    at: datetime  # UTC, the time of the request or job that moved the money
+    kind: str
+    eventId: int
+    organizerId: ObjectId | None  # the organizer of the event at that time
+    paid: int  # cents; negative for a refund
+    fee: NotRequired[int]  # cents that the provider kept
+    provider: NotRequired[str]  # absent in entries of older versions
+    providerId: NotRequired[str]  # the provider's id of the charge or refund
 
 
 class Stock(TypedDict):

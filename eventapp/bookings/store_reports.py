@@ -73,6 +73,11 @@ def sum_ledger(db: Db, period: StoredReportPeriod, until: datetime) -> list[Ledg
     return _sum_rows(db, is_late, "number") + _sum_rows(db, is_in_time, "at")
 
 
+def _sum_positive(cents: object) -> Query:
+    """Return the expression of a group that sums up the positive values of an expression."""
+    return {"$sum": {"$cond": [{"$gt": [cents, 0]}, cents, 0]}}
+
+
 def _sum_rows(db: Db, where: Query, index: str) -> list[LedgerSum]:
     key = {"event": "$eventId", "organizer": "$organizerId", "kind": "$kind"}
     sums = {
@@ -81,6 +86,9 @@ def _sum_rows(db: Db, where: Query, index: str) -> list[LedgerSum]:
         "tickets": {"$sum": "$sold"},
         "cents": {"$sum": "$cents"},
         "discount": {"$sum": "$discount"},
+        "charged": _sum_positive("$paid"),
+        "refunded": _sum_positive({"$subtract": [0, "$paid"]}),
+        "fees": {"$sum": "$fee"},
     }
     stages = [{"$match": where}, {"$group": {"_id": key, **sums}}]
     rows = db.ledger.aggregate(stages, hint=index)

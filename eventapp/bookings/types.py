@@ -279,4 +279,7 @@ class SalesRow(TypedDict):
     tickets: int  # their tickets
     cents: int  # their price, in cents
     discount: int  # the discount of these tickets, in cents
+    charged: int  # what buyers paid in the period, in cents
+    refunded: int  # what they got back in the period, in cents
+    fees: int  # what the payment providers kept, in cents
     ended: int  # bookings that were cancelled or have expired, held ones too

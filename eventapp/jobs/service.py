@@ -20,7 +20,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from eventapp.accounts import erasures, mail_requests
 from eventapp.accounts import recovery as account_recovery
 from eventapp.accounts.mail_requests import MailContext
-from eventapp.analytics import ranking, sales_sums
+from eventapp.analytics import money_sums, ranking, sales_sums
 from eventapp.bookings import event_closing, recovery, refunds, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
@@ -121,6 +121,11 @@ def _count_sales(context: BookingContext, now: datetime) -> int:
     return sales_sums.refresh_sums(context.db, now)
 
 
+def _count_money(context: BookingContext, now: datetime) -> int:
+    """Bring the stored sums of money up to date."""
+    return money_sums.refresh_sums(context.db, now)
+
+
 def _rank_events(context: BookingContext, now: datetime) -> int:
     """Bring the stored figures by which lists of events are sorted up to date."""
     return ranking.refresh_ranks(context.db, now)
@@ -151,6 +156,7 @@ JOBS: dict[str, Job] = {
         Job("erasures", _finish_erasures, 60),
         Job("password-resets", _finish_resets, 60),
         Job("count-sales", _count_sales, 30),
+        Job("count-money", _count_money, 30),
         Job("rank-events", _rank_events, 30),
     )
 }

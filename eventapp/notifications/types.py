@@ -65,15 +65,24 @@ class MailItem(TypedDict):
     subtotal: int | float
 
 
-class ReportRow(TypedDict):
+class ReportAmounts(TypedDict):
+    """The amounts of a report in whole currency units, of one event or of all."""
+
+    gross: int | float  # list price of the tickets of confirmed bookings
+    discount: int | float  # by promo codes
+    revenue: int | float  # price of the confirmed bookings: gross less discount
+    charged: int | float  # what buyers paid in the period
+    refunded: int | float  # what they got back in the period
+    fees: int | float  # what the payment providers kept of it
+    net: int | float  # charged less refunded and fees
+
+
+class ReportRow(ReportAmounts):
     """The sales of one event in a report."""
 
     title: str  # of the event
     bookings: int  # confirmed bookings
     tickets: int  # tickets of the confirmed bookings
-    gross: int | float  # list price of these tickets
-    discount: int | float  # by promo codes
-    revenue: int | float  # price of the confirmed bookings: gross less discount
     ended: int  # bookings of the period that were cancelled or have expired
 
 
@@ -88,10 +97,14 @@ class MailFacts(TypedDict, total=False):
     codes: list[str]  # of the tickets; empty unless the booking is confirmed
     # Of a report:
     rows: list[ReportRow]
-    bookings: int  # this and the next four, and discount: sums of the rows
+    bookings: int  # this and the next eight, and discount: sums of the rows
     tickets: int
     gross: int | float
     revenue: int | float
+    charged: int | float
+    refunded: int | float
+    fees: int | float
+    net: int | float
     ended: int
     currency: str  # ISO 4217
 

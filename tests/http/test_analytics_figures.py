@@ -204,11 +204,16 @@ def test_the_stats_follow_bookings_and_waitlist_entries(db, app, client, host):
             "gross": 37.5,
             "discount": 0,
             "revenue": 37.5,
+            "charged": 62.5,
+            "refunded": 25,
+            "fees": 0,
+            "net": 37.5,
             "bookings": 1,
             "tickets": 3,
             "cancelled": 1,
         }
     ]
+    assert (body["charged"], body["refunded"], body["net"]) == (62.5, 25, 37.5)
     overview = host.get("/analytics/overview").json
     assert (overview["waitlist"]["entries"], overview["waitlist"]["tickets"]) == (1, 2)
     assert overview["waitlist"]["events"][0]["eventId"] == event_id

@@ -33,7 +33,7 @@ from tests.simulation.store import SimulatedStore, failpoints
 # The jobs that change neither tickets nor money.
 OTHER_JOBS = {
     *("roll-day", "complete-past", "mail", "low-tickets", "reports", "chats", "photos"),
-    *("count-sales", "rank-events", "erasures"),
+    *("count-sales", "count-money", "rank-events", "erasures"),
 }
 # This one closes waitlists whose first entry was claimed for an offer when the event was cancelled.
 # It runs at the end.

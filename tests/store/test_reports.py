@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store_reports, transitions, waitlist_offers
+from eventapp.bookings import refunds, store_reports, transitions, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.ledger import reports
 from eventapp.bookings.ledger import service as ledger
@@ -54,6 +54,16 @@ def failpoint_hook():
 
 
 def read_mails(db, name="daily"):
+    """Return what was sold of the event in each report, by the first day of its period."""
+    return {day: line.partition("; money: ")[0] for day, line in read_lines(db, name).items()}
+
+
+def read_money(db, name="daily"):
+    """Return the money of the event in each report, by the first day of its period."""
+    return {day: line.partition("; money: ")[2] for day, line in read_lines(db, name).items()}
+
+
+def read_lines(db, name):
     """Return the line about the event in each report, by the first day of its period."""
     mails = db.mails.find({"kind": "report", "key": {"$regex": f"^report:{name}:"}})
     lines = {}
@@ -261,6 +271,43 @@ def test_bookings_of_an_older_version_count_in_the_period_in_which_they_were_mad
         "2030-04-28": "2 booked, 3 tickets, 60 EUR; 1 cancelled or expired",
         "2030-04-29": "-2 booked, -7 tickets, -140 EUR; 2 cancelled or expired",
     }
+    assert read_money(db) == {
+        "2030-04-28": "120 charged, 60 refunded, 0 fees, 60 net",
+        "2030-04-29": "0 charged, 140 refunded, 0 fees, -140 net",
+    }
+
+
+def test_money_is_in_the_report_of_the_day_on_which_it_moved(context, db, event):
+    """The provider pays a refund back on the day after the cancellation, and keeps a fee."""
+    user, context.payments = kit.attendee(), RecordingProvider()
+    held = book(context, event, 2, MIDNIGHT - 2 * MINUTE, user=user.user_id, hold=True)
+    transitions.confirm_booking(context, held, user, MIDNIGHT - MINUTE)
+    add_fee(db, held, 85, MIDNIGHT - MINUTE)
+    book(context, event, 1, MIDNIGHT - MINUTE, hold=True)
+    context.payments.refuses_refunds_of = {held}
+    transitions.cancel_booking(context, held, user, MIDNIGHT - MINUTE)
+    reports.send_reports(context, MIDNIGHT)
+    context.payments.refuses_refunds_of = set()
+    refunds.pay_due_refunds(context, MIDNIGHT + DAY / 2)
+    reports.send_reports(context, MIDNIGHT + DAY)
+    assert read_lines(db, "daily") == {
+        "2030-04-28": "0 booked, 0 tickets, 0 EUR; 1 cancelled or expired; "
+        "money: 40 charged, 0 refunded, 0.85 fees, 39.15 net",
+        "2030-04-29": "0 booked, 0 tickets, 0 EUR; 0 cancelled or expired; "
+        "money: 0 charged, 40 refunded, 0 fees, -40 net",
+    }
+    first, second = db.mails.find({"key": {"$regex": "^report:daily:"}}).sort("key", 1)
+    assert "<td>40</td><td>0</td><td>0.85</td><td>39.15</td>" in first["html"]
+    assert "<td>0</td><td>40</td><td>0</td><td>-40</td>" in second["html"]
+
+
+def add_fee(db, booking_id, cents, at):
+    """Let the provider tell that it has kept a fee of a charge."""
+    first = db.bookings.find_one({"_id": booking_id})["entries"][0]
+    nothing = dict.fromkeys(("bookings", "held", "sold", "cents", "discount", "paid"), 0)
+    entry = {**first, **nothing, "kind": "fee", "at": at, "fee": cents, "provider": "recording"}
+    update = {"$push": {"entries": entry}, "$set": {"ledgerDue": True}}
+    db.bookings.update_one({"_id": booking_id}, update)
 
 
 def test_discounts_are_shown_beside_what_was_paid(context, db, event):

@@ -121,6 +121,10 @@ function showOverview(figures) {
   currency = figures.currency;
   const terms = [
     ["Revenue", formatMoney(figures.revenue)],
+    ["Charged", formatMoney(figures.charged)],
+    ["Refunded", formatMoney(figures.refunded)],
+    ["Fees", formatMoney(figures.fees)],
+    ["Net of refunds and fees", formatMoney(figures.net)],
     ["Tickets sold", formatNumber(figures.ticketsSold)],
     ["Confirmed bookings", formatNumber(figures.bookings.confirmed)],
     ["Cancelled", formatPercent(figures.cancellationRate)],
@@ -155,8 +159,8 @@ function createTable(titles, rows) {
 function showPeriod(figures) {
   byId("revenue").replaceChildren(createTimeChart(figures.points, "revenue", "line", formatCompact));
   byId("bookings").replaceChildren(createTimeChart(figures.points, "bookings", "bars", formatCompact));
-  const rows = figures.points.map((p) => [p.start, formatMoney(p.revenue), formatNumber(p.bookings), formatNumber(p.tickets), formatNumber(p.cancelled)]);
-  byId("points").replaceChildren(createTable(["From", "Revenue", "Bookings", "Tickets", "Cancelled"], rows));
+  const rows = figures.points.map((p) => [p.start, formatMoney(p.revenue), formatNumber(p.bookings), formatNumber(p.tickets), formatNumber(p.cancelled), formatMoney(p.charged), formatMoney(p.refunded), formatMoney(p.fees), formatMoney(p.net)]);
+  byId("points").replaceChildren(createTable(["From", "Revenue", "Bookings", "Tickets", "Cancelled", "Charged", "Refunded", "Fees", "Net"], rows));
 }
 
 // Shows a bar for each event. The functions return the value of an event, the value of a full bar,

@@ -11,6 +11,9 @@ U is fixed in the period's document before the first mail is written. Several wo
 resumes after a crash, therefore write the same reports, and each mail is written once. All periods
 since the last report are reported, so that days without a worker are not left out.
 
+Money counts in the report of the day on which it moved. So a refund that the provider paid two days
+after the cancellation is in the report of that day.
+
 Bookings of older versions have no entries. They count in the period in which they were made, with
 their present status, until their first change. Then they have an opening entry, which counts in
 that period alone.
@@ -34,7 +37,7 @@ from eventapp.core.failpoints import failpoint
 from eventapp.events import alerts as event_alerts
 from eventapp.inventory.service import start_of_day
 from eventapp.notifications import service as notifications
-from eventapp.notifications.types import NewNotification, Recipient, ReportRow
+from eventapp.notifications.types import NewNotification, Recipient, ReportAmounts, ReportRow
 
 BATCH_SIZE = 200
 DAY = timedelta(days=1)
@@ -170,6 +173,9 @@ def _collect_rows(
             row["tickets"] += sums["tickets"]
             row["cents"] += sums["cents"]
             row["discount"] += sums["discount"]
+            row["charged"] += sums["charged"]
+            row["refunded"] += sums["refunded"]
+            row["fees"] += sums["fees"]
             row["ended"] += sums["rows"] if sums["kind"] in END_KINDS else 0
     for old in store_reports.sum_bookings_without_entries(db, stored["since"], period.until):
         if old["organizer"]:
@@ -179,9 +185,10 @@ def _collect_rows(
                 row["tickets"] += old["tickets"]
                 row["cents"] += old["cents"]
                 row["discount"] += old["discount"]
+                row["charged"] += old["cents"]
             else:
                 row["ended"] += old["bookings"]
-    changed = {key: row for key, row in rows.items() if any(_list_numbers(row))}
+    changed = {key: row for key, row in rows.items() if _has_numbers(row)}
     titles = _find_titles(db, sorted({event_id for _, event_id in changed}))
     by_organizer: defaultdict[ObjectId, list[SalesRow]] = defaultdict(list)
     for organizer_id, event_id in sorted(changed):
@@ -191,11 +198,21 @@ def _collect_rows(
 
 
 def _make_empty_row() -> SalesRow:
-    return {"title": "", "bookings": 0, "tickets": 0, "cents": 0, "discount": 0, "ended": 0}
+    return {
+        "title": "",
+        "bookings": 0,
+        "tickets": 0,
+        "cents": 0,
+        "discount": 0,
+        "charged": 0,
+        "refunded": 0,
+        "fees": 0,
+        "ended": 0,
+    }
 
 
-def _list_numbers(row: SalesRow) -> tuple[int, ...]:
-    return row["bookings"], row["tickets"], row["cents"], row["discount"], row["ended"]
+def _has_numbers(row: SalesRow) -> bool:
+    return any(value for name, value in row.items() if name != "title")
 
 
 def _find_titles(db: Db, event_ids: Sequence[int]) -> dict[int, str]:
@@ -235,7 +252,7 @@ def _build_report(
     currency: str,
     now: datetime,
 ) -> NewNotification:
-    cents, discount = (sum(row[name] for row in rows) for name in ("cents", "discount"))
+    totals = _render_amounts(rows)
     return NewNotification(
         key=f"report:{period.key}:{organizer.id}",
         kind="report",
@@ -246,9 +263,13 @@ def _build_report(
             "rows": [_render_report_row(row) for row in rows],
             "bookings": sum(row["bookings"] for row in rows),
             "tickets": sum(row["tickets"] for row in rows),
-            "gross": rules.from_cents(cents + discount),
-            "discount": rules.from_cents(discount),
-            "revenue": rules.from_cents(cents),
+            "gross": totals["gross"],
+            "discount": totals["discount"],
+            "revenue": totals["revenue"],
+            "charged": totals["charged"],
+            "refunded": totals["refunded"],
+            "fees": totals["fees"],
+            "net": totals["net"],
             "ended": sum(row["ended"] for row in rows),
             "currency": currency,
         },
@@ -258,11 +279,25 @@ def _build_report(
 
 def _render_report_row(row: SalesRow) -> ReportRow:
     return {
+        **_render_amounts([row]),
         "title": row["title"],
         "bookings": row["bookings"],
         "tickets": row["tickets"],
-        "gross": rules.from_cents(row["cents"] + row["discount"]),
-        "discount": rules.from_cents(row["discount"]),
-        "revenue": rules.from_cents(row["cents"]),
         "ended": row["ended"],
+    }
+
+
+def _render_amounts(rows: Sequence[SalesRow]) -> ReportAmounts:
+    """Return the sums of the amounts of these rows."""
+    cents, discount = sum(row["cents"] for row in rows), sum(row["discount"] for row in rows)
+    charged, refunded = sum(row["charged"] for row in rows), sum(row["refunded"] for row in rows)
+    fees = sum(row["fees"] for row in rows)
+    return {
+        "gross": rules.from_cents(cents + discount),
+        "discount": rules.from_cents(discount),
+        "revenue": rules.from_cents(cents),
+        "charged": rules.from_cents(charged),
+        "refunded": rules.from_cents(refunded),
+        "fees": rules.from_cents(fees),
+        "net": rules.from_cents(charged - refunded - fees),
     }

@@ -35,6 +35,8 @@ class LedgerEntry(TypedDict):
     cents: int  # the price of confirmed bookings
     discount: NotRequired[int]  # the discount of their tickets, in cents; an older version has none
     paid: int  # the money that the holder paid, less refunds, in cents
+    fee: NotRequired[int]  # what the payment provider kept, in cents
+    provider: NotRequired[str]  # absent in entries of older versions and without money
 
 
 class NewLedgerRow(LedgerEntry):
@@ -88,6 +90,9 @@ class LedgerSum(TypedDict):
     tickets: int  # of confirmed bookings
     cents: int
     discount: int  # in cents
+    charged: int  # the positive `paid`, in cents
+    refunded: int  # the negative `paid`, as a positive number of cents
+    fees: int  # in cents
 
 
 class StoredReportPeriod(TypedDict):
