@@ -7,28 +7,25 @@ and a test compares them.
 
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from environs import Env, EnvValidationError
-from environs.types import ErrorMapping
 from marshmallow.validate import OneOf, Range, Regexp
 
 from eventapp.core.clock import load_zone
 from eventapp.dotenv_file import DotenvError, read_dotenv
 from eventapp.instance_directory import UnsafeDirectory, load_or_create_secret, make_private
 from eventapp.secret_strength import find_length_fault, find_secret_fault
+from eventapp.setting_parser import InvalidSettings, parse_fields
 from eventapp.setting_values import (
     Validator,
     is_loopback,
-    make_parser,
     make_url_validator,
     normalize_origin,
-    parse_duration,
-    parse_words,
+    validate_api_base,
     validate_base_url,
     validate_networks,
     validate_origins,
@@ -59,9 +56,18 @@ class Setting:
     help: str
 
 
-def setting(default: str | None, *validators: Validator, help: str) -> Any:  # noqa: A002
-    """Declare a setting, as a field of `Config` that has its name and type."""
-    return field(metadata={"setting": Setting(default, validators, help)})
+def setting(
+    default: str | None,
+    *validators: Validator,
+    help: str,  # noqa: A002
+    is_secret: bool = False,
+) -> Any:
+    """Declare a setting, as a field of `Config` that has its name and type.
+
+    Args:
+        is_secret: True to leave it out of the `repr` of the settings.
+    """
+    return field(metadata={"setting": Setting(default, validators, help)}, repr=not is_secret)
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class Config:
     mongo_uri: str | None = setting(
         None,
         Regexp(r"mongodb(\+srv)?://.+", error="must start with mongodb:// or mongodb+srv://"),
+        is_secret=True,
         help="The MongoDB database, such as mongodb://host:port/name. "
         "Unset: the embedded store, which serves one process.",
     )
@@ -108,6 +115,7 @@ class Config:
     )
     jwt_secret: str = setting(
         None,
+        is_secret=True,
         help="The key that signs access and refresh tokens: at least 32 random bytes. Unset in "
         "development: a random key is made once and kept in INSTANCE_DIR.",
     )
@@ -170,6 +178,7 @@ class Config:
         Regexp(
             r"(memory|mongodb(\+srv)?|rediss?)://.*", error="must be a memory, mongodb or redis URI"
         ),
+        is_secret=True,
         help="Where requests are counted: memory://, mongodb://... or redis://... Unset: in the "
         "memory of each process.",
     )
@@ -209,11 +218,31 @@ class Config:
     )
     payment_provider: str = setting(
         "mock",
-        help="The payment provider of new charges. `mock` accepts every charge and moves no money.",
+        help="The payment provider of new charges: `mock`, which accepts every charge and moves no "
+        "money, or `stripe`. docs/payments.md says how to set up Stripe.",
+    )
+    stripe_secret_key: str | None = setting(
+        None,
+        Regexp(r"[sr]k_(test|live)_\w+$", error="must begin with sk_test_, sk_live_ or rk_"),
+        is_secret=True,
+        help="The secret key of the Stripe account, or a restricted one. PAYMENT_PROVIDER=stripe "
+        "requires it. Keep it while there are payments by Stripe: refunds need it, too.",
+    )
+    stripe_webhook_secret: str | None = setting(
+        None,
+        Regexp(r"whsec_[\w+/=-]+$", error="must begin with whsec_"),
+        is_secret=True,
+        help="The signing secret of the webhook endpoint at Stripe. STRIPE_SECRET_KEY requires it.",
+    )
+    stripe_api_base: str = setting(
+        "https://api.stripe.com",
+        validate_api_base,
+        help="Where the API of Stripe is. Tests name an imitation on this machine.",
     )
     smtp_url: str | None = setting(
         None,
         make_url_validator("smtp", "smtps", example="smtp://user:pass@host:port"),
+        is_secret=True,
         help="The mail server, such as smtp://user:pass@host:port. smtps:// uses TLS from the "
         "start; smtp:// uses STARTTLS if the server offers it. Certificates are verified. Unset: "
         "mails are logged instead of sent.",
@@ -227,6 +256,7 @@ class Config:
     cache_url: str | None = setting(
         None,
         make_url_validator("redis", "rediss", example="redis://user:pass@host:port/0"),
+        is_secret=True,
         help="A Redis cache that several machines share, such as redis://host:port/0. A request "
         "waits for it at most 0.05 s; ?socket_timeout=0.1 raises this limit. Unset: each process "
         "has only its own cache.",
@@ -264,34 +294,6 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-class MappingEnv(Env):
-    """Reads the values of a mapping with environs, instead of the process environment.
-
-    It overrides a private method, because environs always looks into os.environ first.
-    """
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        super().__init__(eager=False)  # All wrong settings are reported at once, by seal().
-        self._mapping = values
-        self.add_parser("duration", make_parser(parse_duration))
-        self.add_parser("words", make_parser(parse_words))
-
-    def _get_value(self, env_key: str, default: object) -> object:
-        return self._mapping.get(env_key, default)
-
-
-# The method of MappingEnv that reads a setting, by the type of its field.
-_PARSERS: dict[object, str] = {
-    bool: "bool",
-    int: "int",
-    float: "float",
-    str: "str",
-    Path: "path",
-    timedelta: "duration",
-    tuple[str, ...]: "words",
-}
-
-
 def load_config(environ: Mapping[str, str] | None = None) -> Config:
     """Return the settings.
 
@@ -312,6 +314,7 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     )
     worker_count = _choose_worker_count(config)
     _refuse_demo_in_public(config)
+    _check_stripe(config, environ)
     _prepare_instance_directory(config)
     secret = _choose_secret(config)
     if config.is_production and not config.public_base_url:
@@ -335,30 +338,10 @@ def _parse_config(environ: Mapping[str, str]) -> Config:
     """Return the settings as they are given. Every unset one is None, whatever its type."""
     defaults = {name: each.default for name, each in SETTINGS.items() if each.default is not None}
     given = {name: value.strip() for name, value in environ.items() if value.strip()}
-    texts = defaults | given
-    env = MappingEnv(texts)
-    values = {each.name: _read_setting(env, each, texts) for each in fields(Config)}
     try:
-        env.seal()
-    except EnvValidationError as error:
-        raise ConfigError(_format_errors(cast(ErrorMapping, error.error_messages))) from None
-    return Config(**values)
-
-
-def _read_setting(env: MappingEnv, declared: Field[Any], texts: Mapping[str, str]) -> Any:
-    """Return the parsed value of a setting, or None if it has no text."""
-    name = declared.name.upper()
-    if name not in texts:
-        return None
-    is_optional = declared.type not in _PARSERS  # The other types are all written `str | None`.
-    value_type = get_args(declared.type)[0] if is_optional else declared.type
-    read = getattr(env, _PARSERS[value_type])
-    validators = declared.metadata["setting"].validators
-    return read(name, validate=validators)
-
-
-def _format_errors(messages: ErrorMapping) -> str:
-    return "; ".join(f"{name}: {' '.join(map(str, each))}" for name, each in messages.items())
+        return Config(**parse_fields(fields(Config), defaults | given))
+    except InvalidSettings as error:
+        raise ConfigError(str(error)) from None
 
 
 def _choose_worker_count(config: Config) -> int:
@@ -404,3 +387,14 @@ def _refuse_demo_in_public(config: Config) -> None:
         raise ConfigError(
             "DEMO_OPEN: is refused unless HOST is 127.0.0.1, ::1 or localhost, without a proxy"
         )
+
+
+def _check_stripe(config: Config, environ: Mapping[str, str]) -> None:
+    """Check that the settings of Stripe are complete, and that its library logs no secret."""
+    has_key = config.stripe_secret_key is not None
+    if config.payment_provider == "stripe" and not has_key:
+        raise ConfigError("STRIPE_SECRET_KEY: must be set when PAYMENT_PROVIDER is stripe")
+    if has_key and config.stripe_webhook_secret is None:
+        raise ConfigError("STRIPE_WEBHOOK_SECRET: must be set when STRIPE_SECRET_KEY is")
+    if has_key and environ.get("STRIPE_LOG"):
+        raise ConfigError("STRIPE_LOG: must not be set, because it prints what buyers pay with")

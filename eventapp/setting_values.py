@@ -50,6 +50,18 @@ def validate_base_url(url: str) -> None:
         raise ValidationError(f"must look like {example}")
 
 
+def validate_api_base(url: str) -> None:
+    """Check that a secret can be sent to the URL: by https, or to this machine.
+
+    Raises:
+        ValidationError: it cannot, or no path can be added to the URL.
+    """
+    validate_base_url(url)
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValidationError("must use https, because a secret key is sent there")
+
+
 def is_loopback(host: str) -> bool:
     """Return True if only this machine can reach a server that listens on this host."""
     if host.lower() == "localhost":

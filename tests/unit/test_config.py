@@ -12,7 +12,8 @@ import pytest
 from environs import ValidationError
 
 from eventapp import config
-from eventapp.config import ROOT, SETTINGS, Config, ConfigError, MappingEnv, load_config
+from eventapp.config import ROOT, SETTINGS, Config, ConfigError, load_config
+from eventapp.setting_parser import MappingEnv
 from scripts import settings_docs
 
 STRONG = "0123456789abcdefghijABCDEFGHIJ-_xyz"
@@ -46,6 +47,10 @@ DEFAULTS = {
     "HOLD_MINUTES": "10",
     "WAITLIST_OFFER_MINUTES": "30",
     "CURRENCY": "EUR",
+    "PAYMENT_PROVIDER": "mock",
+    "STRIPE_SECRET_KEY": "",
+    "STRIPE_WEBHOOK_SECRET": "",
+    "STRIPE_API_BASE": "https://api.stripe.com",
     "SMTP_URL": "",
     "MAIL_FROM": "",
     "CACHE_URL": "",
@@ -186,6 +191,12 @@ def test_values_are_parsed_and_blank_values_are_unset(load):
         ("HOLD_MINUTES", "nan"),
         ("WAITLIST_OFFER_MINUTES", "inf"),
         ("CURRENCY", "euro"),
+        ("STRIPE_SECRET_KEY", "pk_test_1"),
+        ("STRIPE_SECRET_KEY", "sk_test_1 2"),
+        ("STRIPE_WEBHOOK_SECRET", "sk_test_1"),
+        ("STRIPE_API_BASE", "http://api.example.org"),
+        ("STRIPE_API_BASE", "api.stripe.com"),
+        ("STRIPE_API_BASE", "https://api.stripe.com?x"),
         ("SMTP_URL", "mail.example.org"),
         ("CACHE_URL", "memcached://x"),
         ("CACHE_URL", "redis://"),
@@ -280,6 +291,51 @@ def test_random_secrets_are_accepted(load, prefix):
 def test_demo_open_is_refused_where_others_can_reach_it(load, changes):
     with pytest.raises(ConfigError, match=r"^DEMO_OPEN: [^\n]+$"):
         load(DEMO_OPEN="true", **changes)
+
+
+STRIPE = {"STRIPE_SECRET_KEY": "sk_live_51Hx", "STRIPE_WEBHOOK_SECRET": "whsec_aB9"}
+
+
+def test_stripe_needs_its_key_and_the_secret_of_its_webhook(load):
+    settings = load(PAYMENT_PROVIDER="stripe", **STRIPE)
+    assert (settings.stripe_secret_key, settings.stripe_webhook_secret) == tuple(STRIPE.values())
+    for name in STRIPE:
+        given = {each: value for each, value in STRIPE.items() if each != name}
+        with pytest.raises(ConfigError, match=f"^{name}: must be set when [^\n]+$"):
+            load(PAYMENT_PROVIDER="stripe", **given)
+    assert load(STRIPE_WEBHOOK_SECRET="whsec_aB9").payment_provider == "mock"
+
+
+def test_the_key_of_stripe_may_stay_for_refunds(load):
+    assert load(**STRIPE).stripe_secret_key
+    with pytest.raises(ConfigError, match="^STRIPE_WEBHOOK_SECRET: "):
+        load(STRIPE_SECRET_KEY="rk_test_51Hx")
+
+
+def test_the_log_of_the_library_of_stripe_is_refused(load):
+    with pytest.raises(ConfigError, match=r"^STRIPE_LOG: [^\n]+$"):
+        load(STRIPE_LOG="debug", **STRIPE)
+    assert load(STRIPE_LOG="debug").stripe_secret_key is None
+
+
+@pytest.mark.parametrize("base", ["http://127.0.0.1:8420", "http://localhost:1/", "https://x.org"])
+def test_the_key_of_stripe_leaves_this_machine_by_https_alone(load, base):
+    assert load(STRIPE_API_BASE=base, **STRIPE).stripe_api_base == base
+
+
+def test_the_text_of_the_settings_shows_no_secret(load):
+    secrets_by_name = {
+        "JWT_SECRET": STRONG,
+        "MONGO_URI": "mongodb://user:hidden1@db.example.org/tickets",
+        "RATE_LIMIT_STORAGE_URI": "redis://user:hidden2@db.example.org",
+        "SMTP_URL": "smtp://user:hidden3@mail.example.org",
+        "CACHE_URL": "redis://user:hidden4@cache.example.org",
+        **STRIPE,
+    }
+    shown = repr(load(**secrets_by_name))
+    assert "port=10000" in shown
+    for value in secrets_by_name.values():
+        assert value not in shown
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
