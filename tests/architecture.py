@@ -190,7 +190,12 @@ LAYERS: dict[str, dict[str, str]] = {
         "smtp": "service",
         "store_outbox": "store",
     },
-    "payments": {"provider": "service", "providers": "service"},
+    "payments": {
+        "bounded_calls": "service",
+        "provider": "service",
+        "providers": "service",
+        "stripe": "service",
+    },
     "tickets": {
         "calendar_entry": "service",
         "check_ins": "service",

@@ -12,7 +12,7 @@ A method returns or raises within `TIMEOUT_SECONDS`, because a request waits for
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
@@ -53,6 +53,10 @@ class InvalidEvent(Exception):
     """A webhook event is not from the provider, is too old, or cannot be read."""
 
 
+class SendsNoEvents(InvalidEvent):
+    """The provider sends no webhook events, so there is no address for them."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """What a provider has to know of an attempt.
@@ -79,7 +83,8 @@ class ProviderPayment:
     """What a provider says of an attempt.
 
     Attributes:
-        provider_id: the provider's id of the payment.
+        provider_id: the provider's id of the payment; empty if it refused to have one, and so there
+            is nothing to cancel.
         cents: the money that came; 0 unless it has succeeded.
         client_secret: lets the buyer pay; None if the buyer has nothing to do. It is given to the
             holder of the booking alone, and never stored or logged.
@@ -90,7 +95,7 @@ class ProviderPayment:
     provider_id: str
     status: PaymentStatus
     cents: int = 0
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
     refusal: str | None = None
     fee_cents: int | None = None
 
