@@ -81,6 +81,10 @@ from eventapp.notifications.outbox import open_outbox
 from eventapp.payments.providers import PaymentProvider, UnknownProvider, open_provider
 from eventapp.permission_table import TABLE
 from eventapp.promotions import routes as promotions_routes
+from eventapp.receipts import routes as receipts_routes
+from eventapp.receipts import service as receipts
+from eventapp.receipts import store as receipts_store
+from eventapp.receipts.service import RECEIPT_ISSUER, ReceiptIssuer
 from eventapp.tickets import routes as tickets_routes
 from eventapp.tickets import service as tickets
 from eventapp.waitlist import listing as waitlist_lists
@@ -99,6 +103,7 @@ INDEXES = (
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
     ledger_store.INDEXES,
+    receipts_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
     notifications_store.INDEXES,
@@ -115,6 +120,7 @@ BLUEPRINTS = (
     *events_routes.BLUEPRINTS,
     *waitlist_routes.BLUEPRINTS,
     *bookings_routes.BLUEPRINTS,
+    *receipts_routes.BLUEPRINTS,
     *promotions_routes.BLUEPRINTS,
     *tickets_routes.BLUEPRINTS,
     *messages_routes.BLUEPRINTS,
@@ -129,6 +135,7 @@ FORGET_FUNCTIONS = (
     favorites.forget_user,
     waitlist.forget_user,
     bookings.forget_user,
+    receipts.forget_user,
     media.forget_user,
     messages.forget_user,
     # Notifications come last, because removing the rest may still notify the user.
@@ -139,6 +146,7 @@ EXPORT_FUNCTIONS = (
     favorites.export_user,
     waitlist_lists.export_user,
     bookings.export_user,
+    receipts.export_user,
     tickets.export_user,
     media.export_user,
     messages.export_user,
@@ -233,6 +241,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     context = build_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
+    RECEIPT_ISSUER.set(app, ReceiptIssuer(db))
     TICKET_COUNTER.set(app, ticket_limit.count_tickets)
     PERSONAL_DATA_HANDLERS.set(
         app,

@@ -133,6 +133,7 @@ ROWS = (
         (
             *("bookings.show_booking", "bookings.show_by_reference", "tickets.booking_tickets"),
             *("tickets.booking_calendar", "tickets.ticket_png", "tickets.ticket_svg"),
+            "receipts.show_receipt",
         ),
     ),
     (

@@ -19,6 +19,7 @@ FEATURE_ORDER = (
     "android",
     "messages",
     "tickets",
+    "receipts",
     "bookings",
     "payments",
     "waitlist",
@@ -196,6 +197,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "providers": "service",
         "stripe": "service",
     },
+    "receipts": {"pages": "service", "pdf": "service"},
     "tickets": {
         "calendar_entry": "service",
         "check_ins": "service",

@@ -127,6 +127,7 @@ WRITES: Table = {
     "notifications": {"notifications.store": (INSERT, DELETE, "readAt", "unread")},
     "photos.chunks": {"media.store": (INSERT, DELETE)},
     "photos.files": {"media.store": (INSERT, DELETE)},
+    "receipts": {"receipts.store": (INSERT, "userId", "buyer")},
     "reportPeriods": {"bookings.store_reports": (INSERT, DELETE, "finishedAt")},
     "salesMarker": {"analytics.store_sums": (INSERT, "busyUntil", "run", "upTo", "upToNumber")},
     "sessions": {
@@ -234,6 +235,7 @@ READS: Table = {
     "notifications": {"notifications.store": (ALL,)},
     "photos.chunks": {"media.store": (ALL,)},
     "photos.files": {"media.store": (ALL,)},
+    "receipts": {"receipts.store": (ALL,)},
     "reportPeriods": {"bookings.store_reports": (ALL,)},
     "salesMarker": {"analytics.store_sums": (ALL,)},
     "sessions": {"accounts.store_sessions": (ALL,)},

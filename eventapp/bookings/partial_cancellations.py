@@ -205,7 +205,11 @@ def _cancel_places(
         The changed booking; None if another request has changed it, its last stock move is still
         pending, or one of the tickets was checked in.
     """
-    cancellation: Cancellation = {"places": places, "refund": None}
+    cancellation: Cancellation = {
+        "places": places,
+        "refund": None,
+        "items": ticket_places.pick_items(booking, places),
+    }
     if digests:
         cancellation["request"] = digests
     left = ticket_places.subtract_places(booking, places)

@@ -16,7 +16,9 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import from_cents, to_cents
 from eventapp.bookings.store import BookingPosition
+from eventapp.bookings.ticket_places import list_issued_items
 from eventapp.bookings.types import StoredBooking
+from eventapp.bookings.views import list_refunds
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
@@ -25,7 +27,14 @@ from eventapp.events import service as events
 from eventapp.inventory.service import EventNotFound, start_of_day
 
 # Routes and other features use these, and cannot import the rules.
-__all__ = ["follow_event", "follow_events", "from_cents", "to_cents"]
+__all__ = [
+    "follow_event",
+    "follow_events",
+    "from_cents",
+    "list_issued_items",
+    "list_refunds",
+    "to_cents",
+]
 
 BOOKINGS_PER_QUERY = 500
 

@@ -81,6 +81,31 @@ def _iter_left_items(booking: StoredBooking, cancelled: Counter[int]) -> Iterato
             yield {**resize_item(item, left), "issued": item.get("issued", item["quantity"])}
 
 
+def pick_items(booking: StoredBooking, places: Iterable[str]) -> list[BookingItem]:
+    """Return the tickets at some places of a booking as items with their prices."""
+    picked = count_by_type(places)
+    return [
+        resize_item(item, picked[item["ticketTypeId"]])
+        for item in booking["items"]
+        if item["ticketTypeId"] in picked
+    ]
+
+
+def list_issued_items(booking: StoredBooking) -> list[BookingItem]:
+    """Return the items of a booking as they were confirmed, with those of cancelled tickets."""
+    items = [resize_item(item, item.get("issued", item["quantity"])) for item in booking["items"]]
+    listed = {item["ticketTypeId"] for item in items}
+    # Nothing is left of these types, and `items` of the booking does not have them any more.
+    gone: dict[int, BookingItem] = {}
+    for cancellation in booking.get("cancellations", []):
+        for item in cancellation.get("items", []):
+            type_id = item["ticketTypeId"]
+            if type_id not in listed:
+                earlier = gone[type_id]["quantity"] if type_id in gone else 0
+                gone[type_id] = resize_item(item, item["quantity"] + earlier)
+    return [*items, *gone.values()]
+
+
 def list_unpaid_refunds(booking: StoredBooking) -> list[UnpaidRefund]:
     """Return the refunds of a booking that are to be paid, in the order of their decisions."""
     refunds = [

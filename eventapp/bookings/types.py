@@ -86,6 +86,7 @@ class Cancellation(TypedDict):
     """Tickets of a confirmed booking that one request has cancelled: see `ticket_places`."""
 
     places: list[str]  # of the tickets, each "<ticketTypeId>-<number>"
+    items: NotRequired[list[BookingItem]]  # what they were; absent where an older version cancelled
     refund: Refund | None  # None for free tickets, and if the booking has ended
     ended: NotRequired[Literal[True]]  # nothing was left: `refund` of the booking is its refund
     request: NotRequired[RequestDigests]  # absent without an Idempotency-Key

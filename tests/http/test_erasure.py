@@ -42,10 +42,13 @@ def live(app):
     def call(method, path, body=None, **more):
         answer = client.open(path, method=method, json=body, headers={**headers, **more})
         assert answer.status_code < 300, answer.json
+        return answer
 
     call("PUT", "/api/auth/profile", {"about": "about her"})
     order = {"eventId": event_id, "ticketTypeId": 1, "quantity": 1}
-    call("POST", "/api/bookings", order, **{"Idempotency-Key": KEY})
+    booked = call("POST", "/api/bookings", order, **{"Idempotency-Key": KEY})
+    receipt = f"/api/bookings/{booked.json['data']['booking']['_id']}/receipt"
+    assert PERSON["name"] in call("GET", receipt).text
     call("POST", "/api/waitlist", {"eventId": full_id, "ticketTypeId": 1, "quantity": 1})
     call("POST", f"/api/events/{event_id}/messages", {"text": "hello"})
     call("POST", "/api/favorites", {"eventId": event_id})

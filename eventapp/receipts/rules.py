@@ -1,0 +1,141 @@
+"""Decide which bookings have a receipt, and compose the texts of a receipt."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from eventapp.bookings.types import StoredBooking
+from eventapp.receipts.types import (
+    PrintedItem,
+    PrintedReceipt,
+    PrintedRefund,
+    ReceiptEntry,
+    ReceiptItem,
+    ReceiptPayment,
+    RefundFact,
+    StoredReceipt,
+)
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def was_confirmed(booking: StoredBooking) -> bool:
+    """Return whether a booking is confirmed, or was before it was cancelled."""
+    if booking["status"] == "confirmed":
+        return True
+    if any(entry["bookings"] > 0 for entry in booking.get("entries", [])):
+        return True
+    # It was cancelled before bookings had entries. Only what was paid has a refund. A hold that
+    # had ended before its charge was known has one, too, but no time of payment.
+    return booking["refund"] is not None and "paidAt" in booking.get("payment", {"paidAt": None})
+
+
+def find_payment(booking: StoredBooking) -> ReceiptPayment:
+    """Return by whom and when a confirmed booking was paid.
+
+    A booking that was confirmed without a hold records no payment. It was paid when it was made.
+    """
+    payment = booking.get("payment", {})
+    return {
+        "provider": payment.get("provider"),
+        "paidAt": payment.get("paidAt", booking["createdAt"]),
+    }
+
+
+def sum_items(items: Sequence[ReceiptItem]) -> tuple[int, int, int]:
+    """Return the sums of the subtotals, the discounts and the totals of items, in cents."""
+    return (
+        sum(item["subtotalCents"] for item in items),
+        sum(item["discountCents"] for item in items),
+        sum(item["totalCents"] for item in items),
+    )
+
+
+def format_number(receipt: StoredReceipt) -> str:
+    """Return the number of a receipt, such as `2026-000017`. It is unique for its organizer."""
+    return f"{receipt['year']}-{receipt['number']:06d}"
+
+
+def format_cents(cents: int) -> str:
+    """Return an amount with two decimals: `1,234.50`."""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{MINUS if cents < 0 else ''}{whole:,}.{rest:02d}"
+
+
+def format_entry(entry: ReceiptEntry) -> str:
+    """Return when an entry of the schedule takes place: `2026-06-15, 20:00 (Europe/Athens)`."""
+    day = entry["date"].date().isoformat()
+    starts_at, zone_name = entry["startsAt"], entry["timezone"]
+    if starts_at is None or zone_name is None:
+        return day
+    return f"{day}, {starts_at.astimezone(ZoneInfo(zone_name)):%H:%M} ({zone_name})"
+
+
+def compose_receipt(
+    receipt: StoredReceipt, refunds: Sequence[RefundFact], zone: ZoneInfo, *, shows_buyer: bool
+) -> PrintedReceipt:
+    """Return the texts of a receipt.
+
+    Args:
+        refunds: the refunds of the booking so far.
+        zone: the zone of all dates except that of the event.
+        shows_buyer: False to leave out the holder's name.
+    """
+    currency = receipt["currency"]
+    refunded = sum(refund.cents for refund in refunds)
+    return PrintedReceipt(
+        number=format_number(receipt),
+        facts=_list_facts(receipt, zone, shows_buyer=shows_buyer),
+        items=[_print_item(item) for item in receipt["items"]],
+        has_discount=receipt["discountCents"] > 0,
+        subtotal=f"{format_cents(receipt['subtotalCents'])} {currency}",
+        discount=f"{format_cents(-receipt['discountCents'])} {currency}",
+        total=f"{format_cents(receipt['totalCents'])} {currency}",
+        refunds=[_print_refund(refund, zone) for refund in refunds],
+        refunded=f"{format_cents(-refunded)} {currency}",
+        remaining=f"{format_cents(receipt['totalCents'] - refunded)} {currency}",
+    )
+
+
+def _list_facts(
+    receipt: StoredReceipt, zone: ZoneInfo, *, shows_buyer: bool
+) -> list[tuple[str, str]]:
+    payment, entry = receipt["payment"], receipt["entry"]
+    paid_by = f" ({payment['provider']})" if payment["provider"] else ""
+    buyer = receipt.get("buyer") if shows_buyer else None
+    facts = (
+        ("Date", format_date(receipt["issuedAt"], zone)),
+        ("Seller", receipt["seller"]),
+        ("Seller ID", str(receipt["organizerId"]) if receipt["organizerId"] else None),
+        ("Buyer", buyer),
+        ("Booking", receipt["bookingReference"]),
+        ("Event", receipt["eventTitle"]),
+        ("Event date", format_entry(entry)),
+        ("Location", entry["location"]),
+        ("Paid", f"{format_date(payment['paidAt'], zone)}{paid_by}"),
+    )
+    return [(label, text) for label, text in facts if text]
+
+
+def format_date(moment: datetime, zone: ZoneInfo) -> str:
+    """Return the date of an instant in a zone, as YYYY-MM-DD."""
+    return moment.astimezone(zone).date().isoformat()
+
+
+def _print_item(item: ReceiptItem) -> PrintedItem:
+    return PrintedItem(
+        type=item["type"],
+        quantity=item["quantity"],
+        unit_price=format_cents(item["unitCents"]),
+        discount=format_cents(-item["discountCents"]) if item["discountCents"] else "",
+        total=format_cents(item["totalCents"]),
+    )
+
+
+def _print_refund(refund: RefundFact, zone: ZoneInfo) -> PrintedRefund:
+    return PrintedRefund(
+        date=format_date(refund.decided_at, zone),
+        tickets=f"{refund.tickets} ticket{'' if refund.tickets == 1 else 's'}",
+        status="paid" if refund.is_paid else "to be paid",
+        amount=format_cents(-refund.cents),
+    )
