@@ -78,6 +78,7 @@ from eventapp.notifications import service as notifications
 from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
+from eventapp.payments import store_events as payment_events_store
 from eventapp.payments.providers import PaymentProvider, UnknownProvider, open_provider
 from eventapp.permission_table import TABLE
 from eventapp.promotions import routes as promotions_routes
@@ -104,6 +105,7 @@ INDEXES = (
     bookings_store.INDEXES,
     ledger_store.INDEXES,
     receipts_store.INDEXES,
+    payment_events_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
     notifications_store.INDEXES,

@@ -195,7 +195,9 @@ LAYERS: dict[str, dict[str, str]] = {
         "bounded_calls": "service",
         "provider": "service",
         "providers": "service",
+        "store_events": "store",
         "stripe": "service",
+        "webhooks": "service",
     },
     "receipts": {"pages": "service", "pdf": "service"},
     "tickets": {

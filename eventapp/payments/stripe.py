@@ -359,7 +359,7 @@ def _read_event(body: bytes) -> ProviderEvent:
     """
     try:
         event = json.loads(body)
-        return _map_event(event["id"], event["type"], event["data"]["object"])
+        return _map_event(f"{event['id']:s}", event["type"], event["data"]["object"])
     except (ValueError, KeyError, TypeError, AttributeError, PaymentUnavailable):
         event = None
     raise InvalidEvent("unknown form")

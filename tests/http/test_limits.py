@@ -6,12 +6,13 @@ import time
 
 import pytest
 import redis
-from flask import Flask
+from flask import Flask, request
 
 from eventapp.config import ROOT, ConfigError
-from eventapp.core.access import rate_limits
+from eventapp.core.access import permissions, rate_limits
 from eventapp.core.access.rate_limit_storage import FallbackStorage, open_storage
 from eventapp.core.http.app_context import CONFIG
+from eventapp.payments.errors import EventRefused
 from tests import factories
 from tests.conftest import MONGO_URI, make_database_uri
 from tests.live import Server, eventually
@@ -139,6 +140,43 @@ def test_a_route_may_declare_its_scope():
         with app.test_request_context(path, method=method):
             scopes.append(rate_limits._get_request_scope())
     assert scopes == [rate_limits.READS, rate_limits.WRITES, rate_limits.READS, rate_limits.LOGINS]
+
+
+@pytest.fixture
+def webhook(make_app):
+    """A client, and the path of a route that accepts and refuses events without a limit."""
+    app = make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="40")
+    app.add_url_rule("/webhook", "webhook", _receive, methods=["POST"])
+    return app.test_client()
+
+
+@permissions.anonymous
+@rate_limits.no_rate_limit
+def _receive():
+    with rate_limits.count_refusals((EventRefused,)):
+        if request.headers.get("Signature") != "valid":
+            raise EventRefused
+    return "received"
+
+
+def test_accepted_events_are_never_limited_and_refused_ones_are(webhook):
+    valid = {"Signature": "valid"}
+    answer = call(webhook, "POST", "/webhook", 50, headers=valid)
+    assert (answer.status_code, "RateLimit-Limit" in answer.headers) == (200, False)
+    assert call(webhook, "POST", "/webhook", 10).status_code == 400
+    answer = call(webhook, "POST", "/webhook", 1)
+    assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
+    assert int(answer.headers["Retry-After"]) > 0
+    # Those with a signature still arrive, also from the address of the others.
+    assert call(webhook, "POST", "/webhook", 5, headers=valid).status_code == 200
+    assert call(webhook, "GET", "/api/events", 40).status_code == 200
+    assert call(webhook, "POST", "/webhook", 1, OTHER_ADDRESS).status_code == 400
+
+
+def test_refusals_are_not_counted_if_rate_limits_are_disabled(make_app):
+    app = make_app(RATE_LIMIT_ENABLED="false", RATE_LIMIT_MAX_REQUESTS="40")
+    app.add_url_rule("/webhook", "webhook", _receive, methods=["POST"])
+    assert call(app.test_client(), "POST", "/webhook", 30).status_code == 400
 
 
 def test_no_hook_is_installed_if_rate_limits_are_disabled(make_app):

@@ -6,8 +6,11 @@ import re
 import time
 
 import pytest
+from flask import make_response
 
-from eventapp.core.http.blueprint import get_input_schemas
+from eventapp.core.access.permissions import anonymous
+from eventapp.core.http.blueprint import Blueprint, get_input_schemas
+from eventapp.core.http.undeclared_input import BODY_LOCATIONS
 from tests.factories import make_event
 
 # The ids exist nowhere, so that a request whose input is accepted changes nothing.
@@ -65,7 +68,7 @@ def read_database(db):
 
 
 def test_a_route_without_a_body_refuses_any_but_an_empty_one(app, send, read_database):
-    routes = [each for each in list_routes(app) if not {"json", "files"} & set(each[2])]
+    routes = [each for each in list_routes(app) if not BODY_LOCATIONS & set(each[2])]
     assert len(routes) >= 40
     before = read_database()
     for method, path, _ in routes:
@@ -237,3 +240,51 @@ def test_a_body_may_begin_with_a_byte_order_mark(client, bom):
     raw = bom + json.dumps(["concert"]).encode()
     answer = client.post("/api/recoms", data=raw, content_type="application/json")
     assert (answer.status_code, answer.json) == (200, [])
+
+
+@pytest.fixture(scope="module")
+def raw_client(make_app):
+    """A client of an application whose route /raw answers the body that it reads, of 100 bytes."""
+    blueprint = Blueprint("raw", __name__)
+
+    @blueprint.route("/raw", methods=["POST"])
+    @anonymous
+    @blueprint.raw_body(100)
+    def answer_body(body):
+        return make_response(body)
+
+    app = make_app()
+    app.register_blueprint(blueprint)
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{ "a":1,\r\n"a": 2}', b"not json", b"\xff\x00", b"x" * 100]
+)
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "text/plain", None])
+def test_a_raw_body_arrives_as_it_was_sent(raw_client, body, content_type):
+    answer = raw_client.post("/raw", data=body, content_type=content_type)
+    assert (answer.status_code, answer.data) == (200, body)
+
+
+def test_a_raw_body_has_a_greatest_size(raw_client):
+    known = raw_client.post("/raw", data=b"x" * 101)
+    chunked = raw_client.post(
+        "/raw",
+        input_stream=io.BytesIO(b"x" * 101),
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    for answer in (known, chunked):
+        assert (answer.status_code, answer.json["code"]) == (413, "too_large")
+    fits = raw_client.post(
+        "/raw",
+        input_stream=io.BytesIO(b"x" * 100),
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (fits.status_code, fits.data) == (200, b"x" * 100)
+
+
+def test_a_route_with_a_raw_body_reads_no_parameter(raw_client):
+    assert raw_client.post("/raw?x=1", data=b"{}").status_code == 400

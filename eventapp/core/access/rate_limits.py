@@ -28,6 +28,8 @@ from eventapp.core.errors import AppError, TooManyRequests, Unauthorized
 # The scopes. Their values are parts of the keys of stored counters.
 READS, WRITES, LOGINS, STREAMS = "reads", "writes", "sign-in", "streams"
 GUESSES = "guesses"
+# The scope of routes whose requests are not counted.
+UNLIMITED = "unlimited"
 READING_METHODS = frozenset(("GET", "HEAD"))
 EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
@@ -46,6 +48,14 @@ def login_rate_limit(view: View) -> View:
 def read_rate_limit(view: View) -> View:
     """Limit a POST route as a read, because it changes nothing."""
     return _set_scope(view, READS)
+
+
+def no_rate_limit(view: View) -> View:
+    """Count no request of a route, because one address sends those of many callers.
+
+    Use `count_refusals` for those that it refuses.
+    """
+    return _set_scope(view, UNLIMITED)
 
 
 def stream_rate_limit(view: View) -> View:
@@ -69,10 +79,10 @@ def limit_guesses(refusals: tuple[type[AppError], ...]) -> Iterator[None]:
     Raises:
         TooManyRequests: the address has as many refusals as are allowed. The block is not run.
     """
-    if not refusals or "window_stats" not in g:  # The settings disable rate limits.
+    if not refusals or "rate_limiter" not in g:  # The settings disable rate limits.
         yield
         return
-    limiter, caller_key = RATE_LIMITER.get(), get_client_address_key()
+    limiter, caller_key = g.rate_limiter, get_client_address_key()
     stats = limiter.look_up(GUESSES, caller_key, time.time())
     if stats.remaining <= 0:
         raise TooManyRequests(retry_after=stats.reset_seconds)
@@ -81,6 +91,29 @@ def limit_guesses(refusals: tuple[type[AppError], ...]) -> Iterator[None]:
     except refusals:
         limiter.hit(GUESSES, caller_key, time.time())
         raise
+
+
+@contextmanager
+def count_refusals(refusals: tuple[type[AppError], ...]) -> Iterator[None]:
+    """Count the refusals of the block by address in the scope of guesses, but always run the block.
+
+    What the block accepts is never limited, also if others send wrong requests from its address.
+
+    Args:
+        refusals: the errors of the block that are counted.
+
+    Raises:
+        TooManyRequests: in place of a refusal, if the address has had as many as are allowed.
+    """
+    try:
+        yield
+    except refusals:
+        if "rate_limiter" not in g:  # The settings disable rate limits.
+            raise
+        stats = g.rate_limiter.hit(GUESSES, get_client_address_key(), time.time())
+        if stats.remaining >= 0:
+            raise
+        raise TooManyRequests(retry_after=stats.reset_seconds) from None
 
 
 def is_stream_view(view: Callable[..., Any]) -> bool:
@@ -175,9 +208,12 @@ def init_app(app: Flask, config: Config) -> None:
 def _limit_request() -> None:
     if request.method == "OPTIONS" or request.path.startswith(EXEMPT_PATHS):
         return
+    g.rate_limiter = RATE_LIMITER.get()
     scope = _get_request_scope()
+    if scope == UNLIMITED:
+        return
     caller_key = get_client_address_key() if scope == LOGINS else _get_caller_key()
-    g.window_stats = stats = RATE_LIMITER.get().hit(scope, caller_key, time.time())
+    g.window_stats = stats = g.rate_limiter.hit(scope, caller_key, time.time())
     if stats.remaining < 0:
         raise TooManyRequests(retry_after=stats.reset_seconds)
 

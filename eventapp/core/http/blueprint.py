@@ -9,13 +9,17 @@ from flask import request
 from marshmallow import EXCLUDE, Schema
 
 from eventapp.core.http import openapi
-from eventapp.core.http.request_parser import RequestParser
+from eventapp.core.http.request_parser import RequestParser, read_raw_body
 from eventapp.core.http.smorest import UnwrappedBlueprint, document_query, get_example
 
 # A cached result takes at most 10 times the memory of its query string, so a cache takes 20 MB.
 QUERY_CACHE_SIZE, MAX_CACHED_QUERY_BYTES = 2048, 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+class RawBody(Schema):
+    """Stands for a body that no schema reads."""
 
 
 class Blueprint(UnwrappedBlueprint):
@@ -77,6 +81,22 @@ class Blueprint(UnwrappedBlueprint):
 
         return decorate
 
+    def raw_body(self, max_bytes: int) -> Callable[[View], View]:
+        """Pass the body to the view as its first argument, as the bytes that were sent.
+
+        This is for a body that is signed. The view parses it once the signature is verified.
+        """
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def with_body(*args: Any, **kwargs: Any) -> Any:
+                return view(read_raw_body(request, max_bytes), *args, **kwargs)
+
+            documented = self.doc(requestBody=openapi.describe_raw_body())(cast(View, with_body))
+            return _declare_input(documented, "raw", RawBody())
+
+        return decorate
+
     def error_responses(self, *statuses: int) -> Callable[[View], View]:
         """Document errors of a route, besides the usual ones that `openapi` adds."""
 
@@ -118,7 +138,7 @@ def _declare_input(view: View, location: str, schema: Schema) -> View:
 
 
 def get_input_schemas(view: Callable[..., Any]) -> Mapping[str, Schema]:
-    """Return the schemas of what a view reads, by location: `json`, `query` or `files`."""
+    """Return the schemas of what a view reads, by location: `json`, `query`, `files` or `raw`."""
     schemas: Mapping[str, Schema] = getattr(view, "input_schemas", {})
     return schemas
 

@@ -94,6 +94,11 @@ def describe_header(name: str, **schema: Any) -> JsonObject:
     return {"in": "header", "name": name, "schema": {"type": "string", **schema}}
 
 
+def describe_raw_body() -> JsonObject:
+    """Return the request body object of an operation that reads the body itself, as JSON."""
+    return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+
+
 def describe_link(operation_id: str, body: Any, parameters: dict[str, str]) -> JsonObject:
     """Return the links object of a response, with one link to an operation."""
     target: JsonObject = {"operationId": operation_id}

@@ -132,6 +132,19 @@ def refuse_body(req: Request) -> None:
         raise make_validation_error(errors)
 
 
+def read_raw_body(req: Request, max_bytes: int) -> bytes:
+    """Return the body as it was sent.
+
+    Raises:
+        TooLarge: it has more bytes than this.
+    """
+    req.max_content_length = max_bytes + 1  # A body of unknown length is read up to the limit.
+    raw = _read_body(req)
+    if len(raw) > max_bytes:
+        raise TooLarge
+    return raw
+
+
 def _read_body(req: Request) -> bytes:
     """Return the body; raise TooLarge if it exceeds the limit."""
     raw = req.get_data()

@@ -15,6 +15,7 @@ from eventapp.core.errors import UnsupportedMediaType
 from eventapp.core.http.blueprint import get_input_schemas, ignores_unknown_parameters
 from eventapp.core.http.request_parser import refuse_body, refuse_unknown_parameters
 
+BODY_LOCATIONS = {"json", "files", "raw"}
 ENCODED_BODY = "Send the body without Content-Encoding"
 
 
@@ -36,7 +37,7 @@ def _refuse_undeclared_input() -> None:
         raise UnsupportedMediaType(ENCODED_BODY)
     declared = get_input_schemas(view)
     is_query_undeclared = has_query and "query" not in declared
-    is_body_undeclared = has_body and "json" not in declared and "files" not in declared
+    is_body_undeclared = has_body and not declared.keys() & BODY_LOCATIONS
     if is_query_undeclared or is_body_undeclared:
         # Who may not call the route learns that first, as from a route that declares its input.
         check_permission(view, request.view_args or {})
