@@ -65,7 +65,8 @@ def set_next_attempt(
 
 def delete(db: Db, kind: str, keys: Sequence[ItemKey]) -> None:
     """Delete the records of items that need no further attempt."""
-    db.failedWork.delete_many({"_id": {"$in": [make_id(kind, key) for key in keys]}})
+    if keys:
+        db.failedWork.delete_many({"_id": {"$in": [make_id(kind, key) for key in keys]}})
 
 
 def retry_all(db: Db, now: datetime) -> int:

@@ -6,7 +6,7 @@ from eventapp.bookings import auditing
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, context_of, event_of, later
-from tests.conftest import empty_database
+from tests.conftest import empty_written_collections
 
 JOBS = ("settle", "expire-holds", "refunds", "serve-waiting", "close-cancelled")
 
@@ -15,7 +15,7 @@ class World:
     """An event with a host, a buyer and a user who waits, and a provider that counts money."""
 
     def __init__(self, app, db, provider):
-        empty_database(db)
+        empty_written_collections(db)
         client = app.test_client()
         self.app, self.db, self.provider = app, db, provider
         self.context = context_of(app)
