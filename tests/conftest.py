@@ -64,8 +64,39 @@ WRITTEN = WrittenCollections()
 monitoring.register(WRITTEN)
 # The collection of the counter of eventIds, which an application expects to exist.
 EVENT_IDS = "counters"
+# The files whose tests take longest, on a server or on the embedded store, in the order in which
+# pytest-xdist starts them. A file runs in one process, so a long one that started last would leave
+# the others idle. Files with many server processes alternate with files without any.
+LONG_FILES = (
+    "tests/simulation/test_simulation.py",
+    "tests/fault/test_unknown_outcomes.py",
+    "tests/crash/test_killed_processes.py",
+    "tests/race/test_check_inventory_race.py",
+    "tests/crash/test_concurrent_users.py",
+    "tests/race/test_cancelled_tickets_race.py",
+    "tests/crash/test_promo_code_buyers.py",
+    "tests/fault/test_clocks.py",
+    "tests/crash/test_engine_crash.py",
+    "tests/store/test_reports.py",
+    "tests/http/test_dashboard.py",
+    "tests/store/test_analytics_ranking.py",
+    "tests/http/test_limits.py",
+    "tests/store/test_events_index.py",
+    "tests/store/test_bookings_explain.py",
+    "tests/race/test_quota_buyers.py",
+    "tests/fuzz/test_schemathesis.py",
+    "tests/store/test_bookings_event_closing.py",
+)
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
 MONGO_URI = os.environ.get("MONGO_URI")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the tests of LONG_FILES run first."""
+    if missing := [name for name in LONG_FILES if not (config.rootpath / name).exists()]:
+        raise pytest.UsageError(f"LONG_FILES has files that do not exist: {missing}")
+    order = {config.rootpath / name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 def make_database_uri(server_uri: str) -> str:
