@@ -334,6 +334,7 @@ def read_booking_limits(config: Config) -> Limits:
         hold=timedelta(minutes=config.hold_minutes),
         offer=timedelta(minutes=config.waitlist_offer_minutes),
         currency=config.currency,
+        requires_verified_email=config.require_verified_email,
     )
 
 

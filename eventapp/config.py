@@ -253,6 +253,11 @@ class Config:
         help="The sender of mails, such as Events <events@example.org>. Links in mails begin with "
         "PUBLIC_BASE_URL, so set that too.",
     )
+    require_verified_email: bool = setting(
+        "false",
+        help="true lets only accounts with a verified email address book and wait for tickets. In "
+        "production it needs SMTP_URL.",
+    )
     cache_url: str | None = setting(
         None,
         make_url_validator("redis", "rediss", example="redis://user:pass@host:port/0"),
@@ -319,6 +324,8 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     secret = _choose_secret(config)
     if config.is_production and not config.public_base_url:
         raise ConfigError("PUBLIC_BASE_URL: must be set when APP_ENV is production")
+    if config.is_production and config.require_verified_email and not config.smtp_url:
+        raise ConfigError("REQUIRE_VERIFIED_EMAIL: needs SMTP_URL when APP_ENV is production")
     return replace(
         config,
         web_concurrency=worker_count,

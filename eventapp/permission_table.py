@@ -42,7 +42,7 @@ ROWS = (
     ),
     (
         Action("recover an account", ANYONE, NOBODY, NOBODY, None),
-        ("recovery.forgot_password", "recovery.reset_password"),
+        ("recovery.forgot_password", "recovery.reset_password", "recovery.verify_email"),
     ),
     (
         Action("use the Android app", ANYONE, NOBODY, NOBODY, None),
@@ -152,6 +152,7 @@ ROWS = (
         Action("use the own account", ANY_USER, USERS, NOBODY, None),
         (
             *("auth.log_out", "auth.show_profile", "auth.change_profile", "auth.change_password"),
+            "recovery.resend_verification",
             *("notifications.my_notifications", "notifications.read_one", "notifications.read_all"),
             "live_notifications.stream_notifications",
         ),

@@ -9,6 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.accounts import service as accounts
+from eventapp.accounts.mail_requests import SEAL_PURPOSE
+from eventapp.core.access.sealing import Sealer
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.core.roles import ADMIN
@@ -34,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
                 role=ADMIN,
                 now=utc_now(),
                 bcrypt_rounds=config.bcrypt_rounds,
+                sealer=Sealer(config.jwt_secret, SEAL_PURPOSE),
             )
         except AppError as error:
             exit_with_error(COMMAND, format_error(error), 1)

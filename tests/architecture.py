@@ -61,6 +61,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "mail_requests": "service",
         "mail_tokens": "service",
         "recovery": "service",
+        "verification": "service",
         "organizers": "service",
         "photos": "service",
         "sessions": "service",

@@ -139,7 +139,7 @@ WRITES: Table = {
     "users": {
         "accounts.store": (
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
-            *("role", "about", "userImg", "photo", "updatedAt"),
+            *("role", "about", "userImg", "photo", "updatedAt", "emailVerified"),
         ),
         "accounts.store_recovery": ("passwordHash", "updatedAt", "unfinishedReset"),
     },

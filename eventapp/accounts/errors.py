@@ -1,6 +1,6 @@
 """The errors of accounts and sessions, each with its HTTP status, code and message."""
 
-from eventapp.core.errors import Conflict, NotFound, Unauthorized, ValidationFailed
+from eventapp.core.errors import Conflict, Forbidden, NotFound, Unauthorized, ValidationFailed
 
 
 class EmailTaken(Conflict):
@@ -53,6 +53,18 @@ class TokenInvalid(ValidationFailed):
     """The token of a mailed link is unknown, used, void or expired: the answer is the same."""
 
     code, message = "token_invalid", "This link is not valid any more; ask for a new one"
+
+
+class AlreadyVerified(Conflict):
+    """The email address of the account is verified already."""
+
+    code, message = "already_verified", "This email address is verified already"
+
+
+class EmailNotVerified(Forbidden):
+    """Only accounts with a verified email address may do this; see REQUIRE_VERIFIED_EMAIL."""
+
+    code, message = "email_not_verified", "Verify your email address first"
 
 
 class SessionEnded(Unauthorized):

@@ -31,7 +31,7 @@ SEAL_PURPOSE = "tokens of mails"
 BATCH_SIZE = 500
 # The paths of the pages that the links open. The token is in the fragment, which browsers send to
 # no server and in no Referer header.
-PAGES = {rules.RESET: "/account/reset"}
+PAGES = {rules.RESET: "/account/reset", rules.VERIFICATION: "/account/verify"}
 
 MAIL_SEALER: AppKey[Sealer] = AppKey("mail_sealer")
 

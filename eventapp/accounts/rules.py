@@ -15,13 +15,13 @@ MIN_PASSWORD = 8  # characters
 # How long after a refresh the replaced refresh token may be sent again.
 RETRY_WINDOW = timedelta(seconds=5)
 # The purposes of tokens in mails. They are parts of stored ids.
-RESET = "reset"
+RESET, VERIFICATION = "reset", "verification"
 # How long a token is valid, by its purpose.
-TOKEN_LIFETIMES = {RESET: timedelta(hours=1)}
+TOKEN_LIFETIMES = {RESET: timedelta(hours=1), VERIFICATION: timedelta(days=3)}
 # The kind of the mail that holds a token, by its purpose.
-MAIL_KINDS = {RESET: "password_reset"}
+MAIL_KINDS = {RESET: "password_reset", VERIFICATION: "email_verification"}
 # The purposes whose tokens become void when the password is reset.
-ENDED_BY_RESET = (RESET,)
+ENDED_BY_RESET = (RESET, VERIFICATION)
 # The most mails with tokens for one purpose that an account gets within any time of this length.
 MAX_MAILS, MAILS_WINDOW = 3, timedelta(hours=1)
 

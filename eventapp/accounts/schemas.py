@@ -165,6 +165,12 @@ class ResetPasswordBody(Schema):
     newPassword = NewPassword(rules.MIN_PASSWORD)
 
 
+class VerifyEmailBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"token": "the token of the mail"}
+
+    token = MailedToken()
+
+
 class UsersQuery(PageQuery):
     search = StrictText(0, 100)
     role = fields.String(validate=validate.OneOf(ROLES))
@@ -182,6 +188,7 @@ UserAnswer = Schema.from_dict(
         "_id": fields.String(required=True),
         "name": fields.String(required=True),
         "email": fields.String(required=True),
+        "emailVerified": fields.Boolean(required=True),
         "role": fields.String(required=True, validate=validate.OneOf(ROLES)),
         "about": fields.String(required=True),
         "userImg": fields.String(required=True),

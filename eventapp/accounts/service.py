@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.accounts import erasures, organizers, rules, sessions, store
+from eventapp.accounts import erasures, mail_requests, organizers, rules, sessions, store
 from eventapp.accounts.erasures import ForgetFunction as ForgetFunction
 from eventapp.accounts.errors import (
     EmailTaken,
@@ -20,6 +20,7 @@ from eventapp.accounts.types import RenderedUser, StoredUser, UserChanges
 from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error, list_email_keys, make_email_key
 from eventapp.core.access.passwords import find_password_error, hash_password
+from eventapp.core.access.sealing import Sealer
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
@@ -60,6 +61,7 @@ def register(
     role: str = ATTENDEE,
     min_password: int = rules.MIN_PASSWORD,
     unique_name: bool = False,
+    sealer: Sealer | None = None,
 ) -> StoredUser:
     """Add an account.
 
@@ -69,6 +71,7 @@ def register(
         bcrypt_rounds: the cost of the password hash.
         min_password: the least number of characters of the password.
         unique_name: refuse a name that another account logs in by.
+        sealer: encrypts the request for the mail that verifies the email; None to send no mail.
 
     Raises:
         ValidationFailed: the name, email or password is not valid.
@@ -83,15 +86,21 @@ def register(
     )
     _refuse_taken_spelling(db, email)
     user = _make_user(name, email, hash_password(password, bcrypt_rounds), role, now)
+    _insert(db, user, unique_name=unique_name)
+    if sealer:
+        mail_requests.request_mail(db, sealer, rules.VERIFICATION, user_id=user["_id"], now=now)
+    return user
+
+
+def _insert(db: Db, user: StoredUser, *, unique_name: bool) -> None:
     if store.insert(db, user):
-        return user
+        return
     if unique_name:
         raise NameTaken if store.find_by_login_name(db, user["loginName"]) else EmailTaken
     # Without a login name, only the email can belong to another account.
     del user["loginName"]
     if not store.insert(db, user):
         raise EmailTaken
-    return user
 
 
 def _make_user(name: str, email: str, password_hash: str, role: str, now: datetime) -> StoredUser:
@@ -102,6 +111,7 @@ def _make_user(name: str, email: str, password_hash: str, role: str, now: dateti
         "loginName": fold_account_name(name),
         "email": email,
         "emailKey": make_email_key(email),
+        "emailVerified": False,
         "passwordHash": password_hash,
         "role": role,
         "about": "",
@@ -144,6 +154,7 @@ def render_user(user: StoredUser, image_base_url: str) -> RenderedUser:
         "_id": user["_id"],
         "name": user["name"],
         "email": user["email"],
+        "emailVerified": user.get("emailVerified", False),
         "role": user["role"],
         "about": user["about"],
         "userImg": make_photo_url(user, image_base_url),
@@ -187,7 +198,12 @@ def find_recipients(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Reci
     """
     ids = list(user_ids)
     users = store.find_contacts(db, ids) if ids else []
-    return {user["_id"]: Recipient(user["_id"], user["name"], user["email"]) for user in users}
+    return {
+        user["_id"]: Recipient(
+            user["_id"], user["name"], user["email"], is_verified=user.get("emailVerified", True)
+        )
+        for user in users
+    }
 
 
 def list_users(

@@ -50,6 +50,9 @@ INDEXES = {
 }
 
 
+_CONTACT_FIELDS = {"name": 1, "email": 1, "emailVerified": 1}
+
+
 class TakenError(Exception):
     """The email or login name of an update belongs to another account."""
 
@@ -77,9 +80,9 @@ def find(db: Db, user_id: ObjectId) -> StoredUser | None:
 
 
 def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> list[UserContact]:
-    """Return the names and emails of these accounts. Ids without an account are skipped."""
+    """Return what a notification needs of these accounts. Ids without an account are skipped."""
     contacts = cast(Collection[UserContact], db.users)
-    return list(contacts.find({"_id": {"$in": list(user_ids)}}, {"name": 1, "email": 1}))
+    return list(contacts.find({"_id": {"$in": list(user_ids)}}, _CONTACT_FIELDS))
 
 
 def find_by_email(db: Db, email_keys: Sequence[str]) -> StoredUser | None:
@@ -146,6 +149,17 @@ def set_photo(
     return _users(db).find_one_and_update(
         {"_id": user_id}, {"$set": change}, return_document=ReturnDocument.BEFORE
     )
+
+
+def set_email_verified(db: Db, user_id: ObjectId, email_key: str, now: datetime) -> bool:
+    """Record that the email of an account is verified.
+
+    Returns:
+        False, with nothing written, if the account has another email, or was deleted.
+    """
+    where = {"_id": user_id, "emailKey": email_key}
+    change = {"$set": {"emailVerified": True, "updatedAt": now}}
+    return _users(db).update_one(where, change).matched_count == 1
 
 
 def set_role(db: Db, user_id: ObjectId, role: str, now: datetime) -> None:

@@ -34,6 +34,9 @@ StoredUser = TypedDict(
         "loginName": NotRequired[str],
         "email": str,  # as typed, without surrounding whitespace
         "emailKey": str,  # the folded email: unique; logging in and searches compare it
+        # Whether the owner has shown to read the mail of this address. Absent in accounts of older
+        # versions, which count as verified for mails alone.
+        "emailVerified": NotRequired[bool],
         "passwordHash": str,  # bcrypt
         "role": str,  # attendee, organizer or admin
         "about": str,  # at most 2,000 characters; may be empty
@@ -56,6 +59,7 @@ RenderedUser = TypedDict(
         "_id": ObjectId,
         "name": str,
         "email": str,
+        "emailVerified": bool,
         "role": str,
         "about": str,
         "userImg": str,
@@ -72,6 +76,7 @@ class UserContact(TypedDict):
     _id: ObjectId
     name: str
     email: str
+    emailVerified: NotRequired[bool]  # see StoredUser
 
 
 class UserChanges(TypedDict, total=False):

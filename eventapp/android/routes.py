@@ -155,4 +155,5 @@ def _login_settings() -> service.LoginSettings:
         session_lifetime=config.jwt_refresh_expires_in,
         bcrypt_rounds=config.bcrypt_rounds,
         image_base_url=get_image_base_url(),
+        sealer=service.MAIL_SEALER.get(),
     )

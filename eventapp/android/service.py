@@ -14,16 +14,18 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from eventapp.accounts import service as accounts
 from eventapp.accounts import sessions
+from eventapp.accounts.mail_requests import MAIL_SEALER as MAIL_SEALER
 from eventapp.accounts.types import StoredSession, StoredUser
 from eventapp.android import rules
 from eventapp.android.types import AppEvent, AppUser, ProfileChanges
 from eventapp.core.access.actor import Actor
+from eventapp.core.access.sealing import Sealer
 from eventapp.core.database import Db
 from eventapp.core.errors import Unauthorized
 from eventapp.events import listing as event_lists
 from eventapp.events import service as events
 
-# `routes` reads these two keys from here, because routes import nothing of another feature.
+# `routes` reads these keys from here, because routes import nothing of another feature.
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
 from eventapp.events.changes import EventChanges
 from eventapp.events.popularity import POPULARITY as POPULARITY
@@ -44,12 +46,14 @@ class LoginSettings:
         session_lifetime: how long a login lasts.
         bcrypt_rounds: the cost of password hashes.
         image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
+        sealer: encrypts the request for the mail that verifies a new account's email.
     """
 
     secret: str
     session_lifetime: timedelta
     bcrypt_rounds: int
     image_base_url: str
+    sealer: Sealer
 
 
 def list_upcoming(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
@@ -121,6 +125,7 @@ def register(
         bcrypt_rounds=settings.bcrypt_rounds,
         min_password=rules.MIN_PASSWORD,
         unique_name=True,
+        sealer=settings.sealer,
     )
     session = sessions.open_session(db, user, now=now, lifetime=settings.session_lifetime)
     return _render_user(user, _sign_capability(session, settings), settings)

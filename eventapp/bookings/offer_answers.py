@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
+from eventapp.accounts.verification import require_verified_email
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
@@ -50,9 +51,12 @@ def accept_offer(
         The confirmed booking.
 
     Raises:
-        NoOffer, HoldExpired, PaymentFailed: the booking is not confirmed.
+        NoOffer, HoldExpired, PaymentFailed, EmailNotVerified: the booking is not confirmed.
     """
-    offers = _find_offers(context, actor.require_user_id(), event_id, booking_id)
+    user_id = actor.require_user_id()
+    if context.limits.requires_verified_email:
+        require_verified_email(context.db, user_id)
+    offers = _find_offers(context, user_id, event_id, booking_id)
     newest = next((offer for offer in offers if rules.is_open_hold(offer, now)), None)
     if newest is None:
         raise _make_no_offer(offers, "last offer" if booking_id is None else "offer", now)

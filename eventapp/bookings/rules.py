@@ -65,6 +65,7 @@ class Limits:
         hold: how long a hold lasts.
         offer: how long a waitlist offer lasts.
         currency: ISO 4217 code of all prices.
+        requires_verified_email: whether only accounts with a verified email may book.
     """
 
     per_booking: int
@@ -73,6 +74,7 @@ class Limits:
     hold: timedelta
     offer: timedelta
     currency: str
+    requires_verified_email: bool = False
 
 
 def to_cents(amount: float) -> int:

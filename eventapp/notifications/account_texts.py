@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from eventapp.notifications.types import AccountFacts
 
 PASSWORD_RESET, PASSWORD_WAS_RESET = "password_reset", "password_was_reset"
-KINDS = (PASSWORD_RESET, PASSWORD_WAS_RESET)
+EMAIL_VERIFICATION = "email_verification"
+KINDS = (PASSWORD_RESET, PASSWORD_WAS_RESET, EMAIL_VERIFICATION)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class AccountText:
 
 
 _TEXTS: dict[str, AccountText] = {
+    EMAIL_VERIFICATION: AccountText(
+        "Verify your email address",
+        "An account was registered with this address. If that was you, open this link within three "
+        "days to verify the address. If not, ignore this mail: without the link, the account gets "
+        "nothing but mails about what it books.",
+        "Verify this address",
+    ),
     PASSWORD_RESET: AccountText(
         "Choose a new password",
         "Somebody asked for a new password for your account. If that was you, open this link "

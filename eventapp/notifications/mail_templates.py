@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from bson import ObjectId
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -10,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from eventapp.notifications import rules
 from eventapp.notifications.types import (
     Attachment,
+    Facts,
     NewNotification,
     QueuedMail,
     StoredAttachment,
@@ -44,13 +46,17 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
     Args:
         base_url: the start of every link in the mail.
     """
-    subject, message = rules.compose_text(notification.kind, notification.data)
+    recipient, facts = notification.recipient, {**notification.data, **notification.mail_data}
+    if not recipient.is_verified:
+        facts = rules.remove_links(facts)
+    subject, message = rules.compose_text(notification.kind, cast(Facts, facts))
     template = TEMPLATE_NAMES.get(notification.kind, DEFAULT_TEMPLATE)
     context = {
-        "name": notification.recipient.name,
+        "name": recipient.name if recipient.is_verified else "",
+        "is_verified": recipient.is_verified,
         "subject": subject,
         "message": message,
-        "facts": {**notification.data, **notification.mail_data},
+        "facts": facts,
         "base_url": base_url.rstrip("/"),
     }
     return {

@@ -1,6 +1,8 @@
 """Compose the texts of notifications, and decide when a mail is sent again."""
 
+import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -45,6 +47,9 @@ MAX_DOUBLINGS = 10
 # The age from which a mail is not sent again.
 GIVE_UP_AFTER = timedelta(days=1)
 MAX_SUBJECT = 200  # characters
+# The facts that organizers have typed, and the characters in them that links need.
+_TYPED_TEXTS = frozenset({"eventTitle", "location", "title", "type", "promoCode"})
+_LINKABLE = re.compile(r"[.:/@](?=\S)")
 
 
 def compose_text(kind: str, data: Facts) -> tuple[str, str]:
@@ -54,6 +59,37 @@ def compose_text(kind: str, data: Facts) -> tuple[str, str]:
     """
     title, message = _COMPOSERS[kind](data)
     return to_one_line(title), message
+
+
+def may_mail(kind: str, *, is_verified: bool) -> bool:
+    """Return whether a mail of this kind may be sent to an address.
+
+    An address that is not verified may belong to somebody else. It gets only what its account has
+    asked for: the mails of its bookings and its places on waitlists.
+    """
+    return is_verified or kind not in (LOW_TICKETS, REPORT)
+
+
+def remove_links(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return facts in which mail programs find no links in the texts that people have typed.
+
+    A zero-width space follows each character that links need: `example.org` looks the same, but is
+    no address.
+    """
+    return {
+        name: _LINKABLE.sub("\\g<0>\u200b", value)
+        if name in _TYPED_TEXTS and isinstance(value, str)
+        else _remove_inner_links(value)
+        for name, value in facts.items()
+    }
+
+
+def _remove_inner_links(value: object) -> object:
+    if isinstance(value, Mapping):
+        return remove_links(value)
+    if isinstance(value, list | tuple):
+        return [_remove_inner_links(each) for each in value]
+    return value
 
 
 def to_one_line(text: str) -> str:

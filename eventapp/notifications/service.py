@@ -60,9 +60,14 @@ def notify(db: Db, base_url: str, notifications: Sequence[NewNotification], now:
     """
     in_app = [_build_stored_notification(each) for each in notifications if each.in_app]
     written = store.insert_notifications(db, in_app)
-    mails = [render_mail(each, base_url, now) for each in notifications if each.recipient.email]
+    mails = [render_mail(each, base_url, now) for each in notifications if _gets_mail(each)]
     store_outbox.insert_mails(db, mails)
     return written
+
+
+def _gets_mail(new: NewNotification) -> bool:
+    recipient = new.recipient
+    return bool(recipient.email) and rules.may_mail(new.kind, is_verified=recipient.is_verified)
 
 
 def _build_stored_notification(new: NewNotification) -> StoredNotification:

@@ -124,11 +124,16 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Recipient:
-    """A user who is notified. No mail is sent to a user without an email address."""
+    """A user who is notified. No mail is sent to a user without an email address.
+
+    Attributes:
+        is_verified: False if the address may belong to somebody else, see rules.may_mail.
+    """
 
     id: ObjectId
     name: str = ""
     email: str | None = None
+    is_verified: bool = True
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
+from eventapp.accounts.verification import require_verified_email
 from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
@@ -64,6 +65,7 @@ def join_waitlist(
     quantity: int,
     max_quantity: int,
     count_tickets: TicketCounter,
+    requires_verified_email: bool,
     now: datetime,
 ) -> EntryView:
     """Put the caller on the waitlist of a ticket type and schedule entry without tickets left.
@@ -75,13 +77,17 @@ def join_waitlist(
         max_quantity: the most tickets of one event that a user may have.
         count_tickets: counts the tickets that the caller has already. If the caller books more
             after this, the entry is closed when its turn comes, and the caller is told.
+        requires_verified_email: whether only an account with a verified email may wait.
 
     Raises:
         EventNotFound, TicketTypeNotFound, NotOnSale, TypeNotOnSale, EventPast, ValidationFailed,
-            TicketLimit, TicketsAvailable, AlreadyWaitlisted: nothing is written, or it is undone.
+            TicketLimit, TicketsAvailable, AlreadyWaitlisted, EmailNotVerified: nothing is written,
+            or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
     """
     user_id = actor.require_user_id()
+    if requires_verified_email:
+        require_verified_email(db, user_id)
     with inventory.hide_drafts_from(actor, event_id):
         _refuse_over_limit(quantity, 0, max_quantity)
         _refuse_over_limit(quantity, count_tickets(db, user_id, event_id), max_quantity)

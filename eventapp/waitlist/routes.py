@@ -45,6 +45,7 @@ def join_waitlist(body: JoinInput) -> Response:
         quantity=body["quantity"],
         max_quantity=current_config().max_tickets_per_user,
         count_tickets=joining.TICKET_COUNTER.get(),
+        requires_verified_email=current_config().require_verified_email,
         now=utc_now(),
     )
     message = f"You are number {entry['position']} on the waitlist."

@@ -10,7 +10,8 @@ from tests.factories import bearer
 
 PASSWORD = "correct horse"
 ANN = {"name": "Ann", "email": "Ann@Example.org", "password": PASSWORD}
-USER_FIELDS = {"_id", "name", "email", "role", "about", "userImg", "createdAt", "updatedAt", "__v"}
+USER_FIELDS = {"_id", "name", "email", "emailVerified", "role", "about", "userImg"}
+USER_FIELDS |= {"createdAt", "updatedAt", "__v"}
 
 
 @pytest.fixture

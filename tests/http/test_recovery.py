@@ -32,8 +32,9 @@ CALLS += ("update_many", "delete_one", "delete_many", "find_one_and_update", "bu
 
 
 @pytest.fixture
-def ann(client):
+def ann(client, db):
     answer = client.post("/api/auth/register", json=ANN).json
+    db.mailRequests.delete_many({})  # The one that verifies the email is not the subject here.
     return {**answer, "headers": bearer(answer["token"])}
 
 
@@ -116,12 +117,13 @@ def test_a_known_and_an_unknown_address_get_the_same_answer_for_the_same_work(cl
 
 def test_a_known_and_an_unknown_address_take_the_same_time(client, ann):
     seconds = {ANN["email"]: [], "not@example.org": []}
-    for _round in range(40):  # In turns, so that a slow moment meets both.
-        for email, measured in seconds.items():
+    for turn in range(40):  # In turns, each first as often, so that a slow moment meets both.
+        for email in list(seconds) if turn % 2 else reversed(seconds):
             began = time.perf_counter()
             forget(client, email)
-            measured.append(time.perf_counter() - began)
-    known, unknown = (statistics.median(measured) for measured in seconds.values())
+            seconds[email].append(time.perf_counter() - began)
+    # The fastest quarter of the calls was disturbed least by what else the machine does.
+    known, unknown = (statistics.quantiles(each)[0] for each in seconds.values())
     assert known / unknown == pytest.approx(1, abs=0.5)
 
 
@@ -186,7 +188,7 @@ def test_an_account_gets_at_most_three_mails_within_any_hour(client, app, db, an
         now = utc_now() + timedelta(minutes=minute)
         recovery.request_reset(db, context.sealer, ANN["email"], now)
         mail_requests.make_requested_mails(db, context, now)
-        return db.mails.count_documents({})
+        return db.mails.count_documents({"kind": RESET})
 
     assert [ask(minute) for minute in (0, 30, 40, 41, 59)] == [1, 2, 3, 3, 3]
     assert [ask(minute) for minute in (61, 62, 89, 91)] == [4, 4, 4, 5]

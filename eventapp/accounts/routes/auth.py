@@ -3,6 +3,7 @@
 from flask import Response, request
 
 from eventapp.accounts import service, sessions
+from eventapp.accounts.mail_requests import MAIL_SEALER
 from eventapp.accounts.routes.users import bp as users_bp
 from eventapp.accounts.schemas import (
     CreatedAnswer,
@@ -45,7 +46,13 @@ bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
 def register(body: JsonObject) -> Response:
     """Register an account and log in to it."""
     config, now = current_config(), utc_now()
-    user = service.register(get_db(), **body, now=now, bcrypt_rounds=config.bcrypt_rounds)
+    user = service.register(
+        get_db(),
+        **body,
+        now=now,
+        bcrypt_rounds=config.bcrypt_rounds,
+        sealer=MAIL_SEALER.get(),
+    )
     session = sessions.open_session(get_db(), user, now=now, lifetime=config.jwt_refresh_expires_in)
     return created_response(_signed_in_body("User registered", user, session), _user_url(user))
 
@@ -157,7 +164,12 @@ def change_password(body: JsonObject) -> Response:
 def create_admin(body: JsonObject) -> Response:
     """Add an admin."""
     user = service.register(
-        get_db(), **body, role=ADMIN, now=utc_now(), bcrypt_rounds=current_config().bcrypt_rounds
+        get_db(),
+        **body,
+        role=ADMIN,
+        now=utc_now(),
+        bcrypt_rounds=current_config().bcrypt_rounds,
+        sealer=MAIL_SEALER.get(),
     )
     return created_response(
         {"message": "Admin created", "user": service.render_user(user, get_image_base_url())},

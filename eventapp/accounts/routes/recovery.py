@@ -1,11 +1,11 @@
-"""Routes for a forgotten password, by links that are mailed."""
+"""Routes for what mailed links do: reset a forgotten password, and verify an email address."""
 
 from flask import Response
 
-from eventapp.accounts import recovery
+from eventapp.accounts import recovery, verification
 from eventapp.accounts.mail_requests import MAIL_SEALER
-from eventapp.accounts.schemas import ForgotPasswordBody, ResetPasswordBody
-from eventapp.core.access.permissions import anonymous
+from eventapp.accounts.schemas import ForgotPasswordBody, ResetPasswordBody, VerifyEmailBody
+from eventapp.core.access.permissions import anonymous, current_actor, user_required
 from eventapp.core.access.rate_limits import login_rate_limit
 from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.app_context import current_config
@@ -56,3 +56,33 @@ def reset_password(body: JsonObject) -> Response:
         bcrypt_rounds=current_config().bcrypt_rounds,
     )
     return json_response({"message": "Password changed"})
+
+
+@bp.route("/verify-email", methods=["POST"])
+@login_rate_limit
+@anonymous
+@bp.arguments(VerifyEmailBody)
+@bp.response(200, Message)
+@bp.error_responses(503)
+def verify_email(body: JsonObject) -> Response:
+    """Verify the email address of an account, by the token that was mailed to it.
+
+    The token is good for three days and once.
+    """
+    verification.verify_email(get_db(), body["token"], get_database_time())
+    return json_response({"message": "Email address verified"})
+
+
+@bp.route("/verify-email/resend", methods=["POST"])
+@login_rate_limit
+@user_required
+@bp.response(202, Message)
+@bp.error_responses(409, 503)
+def resend_verification() -> Response:
+    """Ask for another mail that verifies the caller's email address; at most three an hour.
+
+    A newer link makes the older one void.
+    """
+    user_id = current_actor().require_user_id()
+    verification.request_verification(get_db(), MAIL_SEALER.get(), user_id, get_database_time())
+    return json_response({"message": "A mail is on its way to your address"}, 202)

@@ -25,6 +25,7 @@ from typing import NoReturn
 
 from bson import ObjectId
 
+from eventapp.accounts.verification import require_verified_email
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
@@ -90,13 +91,15 @@ def book(
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, TypeNotOnSale,
             EventPast, SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay,
-            IdempotencyMismatch, PromoNotFound, PromoNotApplicable, PromoExhausted: nothing is
-            written, or it is undone.
+            IdempotencyMismatch, PromoNotFound, PromoNotApplicable, PromoExhausted,
+            EmailNotVerified: nothing is written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
         DatabaseUnavailable: recovery has undone the take.
     """
+    user_id = actor.require_user_id()
+    if context.limits.requires_verified_email:
+        require_verified_email(context.db, user_id)
     with context.inventory.hide_drafts_from(actor, purchase.event_id):
-        user_id = actor.require_user_id()
         while True:
             try:
                 if answer := _try_to_book(context, actor, purchase, now):
