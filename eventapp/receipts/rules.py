@@ -1,7 +1,8 @@
 """Decide which bookings have a receipt, and compose the texts of a receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from eventapp.bookings.types import StoredBooking
@@ -17,29 +18,58 @@ from eventapp.receipts.types import (
 )
 
 MINUS = "\N{MINUS SIGN}"
+# Reasons of refunds of money that came too late or twice.
+OTHER_MONEY = frozenset({"hold_expired", "paid_twice"})
 
 
 def was_confirmed(booking: StoredBooking) -> bool:
     """Return whether a booking is confirmed, or was before it was cancelled."""
     if booking["status"] == "confirmed":
         return True
-    if any(entry["bookings"] > 0 for entry in booking.get("entries", [])):
+    entries, refund = booking.get("entries", []), booking["refund"]
+    if entries and entries[0]["kind"] != "opening":
+        return any(entry["bookings"] > 0 for entry in entries)
+    # It was stored before bookings had entries. If it has ended since, an entry says so. Else only
+    # what was paid has a refund. A hold whose charge was unknown has one, too, but no attempt that
+    # has paid for it.
+    if any(entry["bookings"] > 0 for entry in entries):
         return True
-    # It was cancelled before bookings had entries. Only what was paid has a refund. A hold that
-    # had ended before its charge was known has one, too, but no time of payment.
-    return booking["refund"] is not None and "paidAt" in booking.get("payment", {"paidAt": None})
+    is_paid = "payment" not in booking or bool(_find_paid_attempt(booking))
+    return refund is not None and is_for_tickets(refund["reason"]) and is_paid
 
 
 def find_payment(booking: StoredBooking) -> ReceiptPayment:
     """Return by whom and when a confirmed booking was paid.
 
-    A booking that was confirmed without a hold records no payment. It was paid when it was made.
+    If it records no payment, it was confirmed when it was made, and paid then.
     """
-    payment = booking.get("payment", {})
-    return {
-        "provider": payment.get("provider"),
-        "paidAt": payment.get("paidAt", booking["createdAt"]),
-    }
+    attempt = _find_paid_attempt(booking)
+    paid_at = attempt.get("succeededAt") or attempt.get("paidAt") or booking["createdAt"]
+    return {"provider": attempt.get("provider"), "paidAt": paid_at}
+
+
+def _find_paid_attempt(booking: StoredBooking) -> Mapping[str, Any]:
+    """Return the attempt that has paid for a booking; an empty one if none is recorded.
+
+    A payment has a list of attempts. That of an older version is its only attempt.
+    """
+    payment: Mapping[str, Any] = cast(Mapping[str, Any], booking.get("payment", {}))
+    if "attempts" not in payment:
+        return payment if "paidAt" in payment else {}
+    paid = (
+        attempt
+        for attempt in payment["attempts"]
+        if attempt["state"] == "succeeded" and "voidAt" not in attempt
+    )
+    return next(paid, {})
+
+
+def is_for_tickets(reason: str) -> bool:
+    """Return whether a refund with this reason pays back tickets that a receipt lists.
+
+    Other refunds pay back money that the receipt does not count as paid.
+    """
+    return reason not in OTHER_MONEY
 
 
 def sum_items(items: Sequence[ReceiptItem]) -> tuple[int, int, int]:

@@ -172,6 +172,7 @@ def _list_refunds(booking: StoredBooking) -> list[RefundFact]:
             is_paid="refundId" in refund,
         )
         for refund in bookings.list_refunds(booking)
+        if rules.is_for_tickets(refund["reason"])
     ]
 
 

@@ -13,7 +13,10 @@ from eventapp.receipts.types import RefundFact
 AT = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
 ATHENS = ZoneInfo("Europe/Athens")
 REFUND = {"amount": 20, "currency": "EUR", "reason": "cancelled", "refundedAt": AT}
-SOLD, HELD = {"bookings": 1}, {"bookings": 0}
+OPENING, ENDED = {"kind": "opening", "bookings": 0}, {"kind": "cancelled", "bookings": -1}
+PAID = {"provider": "mock", "state": "succeeded", "succeededAt": AT}
+VOID = {**PAID, "voidAt": AT}
+SOLD, HELD = {"kind": "sold", "bookings": 1}, {"kind": "held", "bookings": 0}
 
 
 def item(type_id=1, quantity=1, price=20, discount=0, **more):
@@ -36,13 +39,19 @@ def item(type_id=1, quantity=1, price=20, discount=0, **more):
         ({"status": "confirmed"}, True),
         ({"status": "held", "entries": [HELD]}, False),
         ({"status": "expired", "entries": [HELD, HELD]}, False),
-        ({"status": "cancelled", "entries": [SOLD, {"bookings": -1}]}, True),
-        ({"status": "cancelled", "entries": [HELD, HELD]}, False),
-        # Cancelled before bookings had entries.
+        ({"status": "cancelled", "entries": [SOLD, ENDED]}, True),
+        ({"status": "cancelled", "entries": [HELD, HELD], "refund": REFUND}, False),
+        # Stored before bookings had entries, and cancelled after that, or before.
+        ({"status": "cancelled", "entries": [{**SOLD, "kind": "opening"}, ENDED]}, True),
+        ({"status": "cancelled", "entries": [OPENING], "refund": REFUND}, True),
+        ({"status": "cancelled", "entries": [OPENING]}, False),
         ({"status": "cancelled"}, False),
         ({"status": "cancelled", "refund": REFUND}, True),
+        ({"status": "expired", "refund": {**REFUND, "reason": "hold_expired"}}, False),
         ({"status": "cancelled", "refund": REFUND, "payment": {"paidAt": AT}}, True),
         ({"status": "expired", "refund": REFUND, "payment": {"unknownAt": AT}}, False),
+        ({"status": "cancelled", "refund": REFUND, "payment": {"attempts": [PAID]}}, True),
+        ({"status": "cancelled", "refund": REFUND, "payment": {"attempts": [VOID]}}, False),
     ],
 )
 def test_only_what_was_confirmed_was_paid(booking, expected):
@@ -54,6 +63,22 @@ def test_the_payment_is_that_of_the_hold_or_the_booking_itself():
     later = AT.replace(year=2027)
     paid = {"provider": "mock", "paidAt": later}
     assert rules.find_payment({"createdAt": AT, "payment": paid}) == paid
+
+
+def test_the_payment_is_the_attempt_that_succeeded_and_was_not_given_up():
+    later = AT.replace(year=2027)
+    attempts = [
+        {"provider": "a", "state": "refused", "begunAt": AT},
+        {"provider": "b", "state": "succeeded", "succeededAt": AT, "voidAt": AT},
+        {"provider": "c", "state": "succeeded", "succeededAt": later},
+    ]
+    booking = {"createdAt": AT, "payment": {"state": "succeeded", "attempts": attempts}}
+    assert rules.find_payment(booking) == {"provider": "c", "paidAt": later}
+
+
+def test_refunds_of_money_that_the_receipt_does_not_count_are_left_out():
+    reasons = ("cancelled", "part_cancelled", "event_cancelled", "hold_expired", "paid_twice")
+    assert [rules.is_for_tickets(reason) for reason in reasons] == [True] * 3 + [False] * 2
 
 
 @pytest.mark.parametrize(
