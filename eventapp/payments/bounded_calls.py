@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from requests import RequestException, Response, Session
+from requests import PreparedRequest, RequestException, Response, Session
 from requests.adapters import HTTPAdapter
 
 # Calls beyond these wait for a thread. While a provider answers, a few threads serve many requests.
@@ -76,6 +76,8 @@ class BoundedSession(Session):
                 for each part of the answer, so that a lost answer leaves time to ask again.
         """
         super().__init__()
+        # Without this, a password of a .netrc file would replace the key in the header.
+        self.auth = _leave_authorization
         self._calls = calls
         self._limits = connect_seconds, read_seconds
         for scheme in ("http://", "https://"):
@@ -93,3 +95,7 @@ class BoundedSession(Session):
         connect_seconds, read_seconds = (min(limit, seconds_left) for limit in self._limits)
         bounds = {"timeout": (connect_seconds, read_seconds), "allow_redirects": False}
         return super().request(*args, **{**kwargs, **bounds})
+
+
+def _leave_authorization(prepared: PreparedRequest) -> PreparedRequest:
+    return prepared

@@ -660,6 +660,13 @@ def test_no_secret_is_in_the_error_of_an_invalid_event(fake, provider):
             assert all(secret not in text for text in texts)
 
 
+def test_a_netrc_file_does_not_replace_the_key(fake, provider, tmp_path, monkeypatch):
+    file = tmp_path / "netrc"
+    file.write_text("default login someone password hidden")
+    monkeypatch.setenv("NETRC", str(file))
+    assert provider.create(ATTEMPT).status == "open"
+
+
 def test_the_settings_show_no_secret(fake):
     settings = StripeSettings(fake.secret_key, fake.webhook_secret, fake.url)
     assert all(secret not in repr(settings) for secret in list_secrets(fake))
