@@ -1,6 +1,7 @@
 """Factories for what tests need: bodies, events, logged-in users."""
 
 import os
+from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import count
 from typing import Any
@@ -53,12 +54,27 @@ def event_body(**changes: Any) -> dict[str, Any]:
 
 def make_event(db: Any, *, organizer_id: ObjectId | None = None, **changes: Any) -> dict[str, Any]:
     """Store an event and return it; `changes` as for `event_body`."""
+    return events_store.insert(db, _build_event(organizer_id, changes))
+
+
+def make_events(db: Any, organizer_ids: Iterable[ObjectId], **changes: Any) -> list[dict[str, Any]]:
+    """Store an event for each of these organizers, all at once, and return them."""
+    made = [_build_event(organizer_id, changes) for organizer_id in organizer_ids]
+    event_ids = events_store.allocate_event_ids(db, len(made))
+    stored = [
+        {"_id": ObjectId(), **event, "eventId": event_id}
+        for event, event_id in zip(made, event_ids, strict=True)
+    ]
+    events_store.insert_many(db, stored)
+    return stored
+
+
+def _build_event(organizer_id: ObjectId | None, changes: dict[str, Any]) -> Any:
     body = event_body(**changes)
     body["schedule"] = [
         {**entry, "date": date.fromisoformat(entry["date"])} for entry in body["schedule"]
     ]
-    event = events.make_new_event(body, organizer_id=organizer_id, now=utc_now())
-    return events_store.insert(db, event)
+    return events.make_new_event(body, organizer_id=organizer_id, now=utc_now())
 
 
 def make_user(

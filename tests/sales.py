@@ -7,7 +7,7 @@ from bson import ObjectId
 from eventapp.bookings import rules
 from eventapp.bookings.ledger.entries import add_first_entry
 from eventapp.bookings.ledger.store import build_update
-from tests.factories import make_event
+from tests.factories import make_events
 
 STATUSES = ("confirmed", "held", "cancelled", "expired")
 PRICES = (0, 9.99, 10, 25.5, 19.95, 0.1, 33.33)
@@ -16,7 +16,7 @@ PRICES = (0, 9.99, 10, 25.5, 19.95, 0.1, 33.33)
 def events_of(db, organizer_ids, types=2):
     """Insert a published event for each of these organizers; return the stored events."""
     ticket_types = [{"type": f"T{n}", "price": 10, "availableTickets": 1000} for n in range(types)]
-    return [make_event(db, organizer_id=id_, ticketTypes=ticket_types) for id_ in organizer_ids]
+    return make_events(db, organizer_ids, ticketTypes=ticket_types)
 
 
 def booking(event, *, status, at, taken, price=10, number=None):

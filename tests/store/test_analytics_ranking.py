@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from bson import ObjectId
+from pymongo import UpdateOne
 
 from eventapp.analytics import ranking, service, store_ranking, store_sums
 from eventapp.analytics.ranking import RankedEvents, refresh_ranks
@@ -31,34 +32,36 @@ def rng():
 def events(db, rng):
     """Store 30 events of two organizers, most of them with tickets sold and people waiting."""
     made = sales.events_of(db, [rng.choice(ORGANIZERS) for _ in range(30)])
-    for event in made:
-        change_event(db, rng, event["eventId"])
+    change_events(db, rng, [event["eventId"] for event in made])
     return made
 
 
-def change_event(db, rng, event_id):
-    """Give an event other figures, as sales and joins do."""
-    sold = rng.randrange(4)
-    db.events.update_one(
-        {"eventId": event_id},
-        {
-            "$set": {
-                "ticketTypes.0.soldTickets": sold,
-                "ticketTypes.0.capacity": 1000 * rng.randint(1, 2),
-                "status": rng.choice(["published", "draft"]),
-            },
-            **events_store.SET_CHANGED_AT,
-        },
-    )
-    event = db.events.find_one({"eventId": event_id})
-    if sold:
-        taken, now = {1: sold}, utc_now()
-        db.bookings.insert_one(sales.booking(event, status="confirmed", at=now, taken=taken))
-    for number in range(rng.randrange(3)):
-        db.waitlist.insert_one(
-            {"eventId": event_id, "userId": ObjectId(), "ticketTypeId": 1, "active": True}
-            | {"sequence": number, "quantity": rng.randint(1, 3), "joinedAt": utc_now()}
-        )
+def change_events(db, rng, event_ids):
+    """Give events other figures, as sales and joins do."""
+    updates, sold, entries = [], {}, []
+    for event_id in event_ids:
+        sold[event_id] = rng.randrange(4)
+        fields = {
+            "ticketTypes.0.soldTickets": sold[event_id],
+            "ticketTypes.0.capacity": 1000 * rng.randint(1, 2),
+            "status": rng.choice(["published", "draft"]),
+        }
+        update = {"$set": fields, **events_store.SET_CHANGED_AT}
+        updates.append(UpdateOne({"eventId": event_id}, update))
+        for number in range(rng.randrange(3)):
+            entries.append(
+                {"eventId": event_id, "userId": ObjectId(), "ticketTypeId": 1, "active": True}
+                | {"sequence": number, "quantity": rng.randint(1, 3), "joinedAt": utc_now()}
+            )
+    db.events.bulk_write(updates)
+    bookings = [
+        sales.booking(event, status="confirmed", at=utc_now(), taken={1: sold[event["eventId"]]})
+        for event in db.events.find({"eventId": {"$in": event_ids}})
+        if sold[event["eventId"]]
+    ]
+    for collection, documents in ((db.bookings, bookings), (db.waitlist, entries)):
+        if documents:
+            collection.insert_many(documents)
 
 
 def let_changes_grow_old(db):
@@ -91,8 +94,7 @@ def delete_event(db, event_id):
 
 def some_changed(db, rng, events):
     store_ranks(db)
-    for event in rng.sample(events, 8):
-        change_event(db, rng, event["eventId"])
+    change_events(db, rng, [event["eventId"] for event in rng.sample(events, 8)])
     for event in rng.sample(events, 3):
         delete_event(db, event["eventId"])
 
@@ -190,7 +192,7 @@ def test_too_many_changes_are_listed_by_their_stored_figures(db, rng, events, mo
     before = walk(db, "sold")
     monkeypatch.setattr(ranking, "MAX_CHANGED", 3)
     for event in events[:8]:
-        change_event(db, rng, event["eventId"])
+        change_events(db, rng, [event["eventId"]])
     assert walk(db, "sold") == before
 
 
@@ -198,7 +200,7 @@ def test_a_run_that_was_suspended_overwrites_no_later_one(db, rng, events):
     store_ranks(db)
     old_run = db.salesMarker.find_one({"_id": ranking.JOB_STATE_ID})["run"]
     old = ranking.compute_figures(db, [1, 2])
-    change_event(db, rng, 1)
+    change_events(db, rng, [1])
     delete_event(db, 2)
     refresh_ranks(db, utc_now() + LATER)
     ranks = list(db.eventRanks.find().sort("_id", 1))

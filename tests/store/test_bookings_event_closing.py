@@ -35,8 +35,9 @@ def sold_out(db, host, count=MANY, waiting=0):
     fields["cells"] = {str(rows[0].get("scheduleId") or 0): {"1": {"sold": count}}}
     db.events.update_one({"eventId": 1}, {"$set": fields})
     entry = {"eventId": 1, "ticketTypeId": 2, "active": True, "quantity": 1, "status": "waiting"}
-    for number in range(waiting):
-        db.waitlist.insert_one({**entry, "userId": ObjectId(), "sequence": number})
+    entries = [{**entry, "userId": ObjectId(), "sequence": number} for number in range(waiting)]
+    if entries:
+        db.waitlist.insert_many(entries)
 
 
 @contextmanager
