@@ -1,6 +1,10 @@
 """Security headers, CORS, and the client's address behind proxies."""
 
+from functools import partial
+
 import pytest
+
+from eventapp.core.http.app_context import CONFIG
 
 ORIGIN = "https://frontend.example.org"
 SECRET = "0123456789abcdef0123456789abcdef-random"
@@ -12,8 +16,19 @@ PRODUCTION = {
 
 
 @pytest.fixture(scope="module")
-def production(make_app):
-    return make_app(**PRODUCTION).test_client()
+def make_similar_app(make_app):
+    """A function that creates an application, on a server on one database for all of them.
+
+    Their settings do not concern what is stored, and to create a database takes a second.
+    """
+    first = CONFIG.get(make_app())
+    shared = {"MONGO_URI": first.mongo_uri} if first.mongo_uri else {}
+    return partial(make_app, **shared)
+
+
+@pytest.fixture(scope="module")
+def production(make_similar_app):
+    return make_similar_app(**PRODUCTION).test_client()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/events", "/nowhere", "/api/users", "/images/x"])
@@ -83,8 +98,10 @@ def test_production_allows_no_origin_by_default(production):
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_production_allows_the_configured_origins(make_app):
-    server = make_app(**PRODUCTION, CORS_ORIGINS=f"{ORIGIN}, https://b.example").test_client()
+def test_production_allows_the_configured_origins(make_similar_app):
+    server = make_similar_app(
+        **PRODUCTION, CORS_ORIGINS=f"{ORIGIN}, https://b.example"
+    ).test_client()
     answer = server.get("/api/events", headers={"Origin": ORIGIN})
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "Origin" in ",".join(answer.headers.getlist("Vary"))
@@ -97,9 +114,9 @@ def vary_of(answer):
     return {each.strip() for each in ",".join(answer.headers.getlist("Vary")).split(",")}
 
 
-def test_every_answer_varies_by_origin_where_origins_are_listed(make_app):
+def test_every_answer_varies_by_origin_where_origins_are_listed(make_similar_app):
     """Without it a cache shows the answer to an unknown origin, without CORS, to an allowed one."""
-    server = make_app(CORS_ORIGINS="https://a.example,https://b.example").test_client()
+    server = make_similar_app(CORS_ORIGINS="https://a.example,https://b.example").test_client()
     for origin in ("https://a.example", "https://evil.example", None):
         headers = {"Origin": origin, "Accept-Encoding": "gzip"} if origin else {}
         for path in ("/api/events", "/api/nowhere", "/images/midnight-bakery.webp", "/api/users"):
@@ -133,8 +150,8 @@ def test_answers_do_not_vary_by_origin_where_every_origin_is_allowed(client):
         ("https://b.example, *", "https://any.example"),
     ],
 )
-def test_an_origin_is_allowed_however_it_is_written(make_app, setting, origin):
-    server = make_app(CORS_ORIGINS=setting).test_client()
+def test_an_origin_is_allowed_however_it_is_written(make_similar_app, setting, origin):
+    server = make_similar_app(CORS_ORIGINS=setting).test_client()
     allowed = send_preflight(server, origin).headers["Access-Control-Allow-Origin"]
     assert allowed == ("*" if "*" in setting else origin)
 
