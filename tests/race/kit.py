@@ -103,7 +103,9 @@ def run_all_jobs(context, now=None):
 
 def another_process(context):
     """Return a context such as another server process on the same database has."""
-    return BookingContext(context.db, Inventory(context.db), context.limits, context.payments)
+    return BookingContext(
+        context.db, Inventory(context.db), context.limits, context.payments, context.outbox
+    )
 
 
 def find_faults(context):
