@@ -10,8 +10,10 @@ from flask import Flask
 from flask_compress import Compress
 from flask_smorest import Api
 
+from eventapp.accounts import api_tokens
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
+from eventapp.accounts import store_api_tokens as api_tokens_store
 from eventapp.accounts.mail_requests import MAIL_SEALER, SEAL_PURPOSE
 from eventapp.accounts.service import (
     PERSONAL_DATA_HANDLERS,
@@ -98,6 +100,7 @@ from eventapp.waitlist.migration import migrate_waitlist
 # The indexes that every feature needs, by collection; `prepare_database` creates them.
 INDEXES = (
     accounts_store.INDEXES,
+    api_tokens_store.INDEXES,
     favorites_store.INDEXES,
     events_store.INDEXES,
     inventory_store.INDEXES,
@@ -145,6 +148,7 @@ FORGET_FUNCTIONS = (
 )
 # How each feature exports what it stores about a user.
 EXPORT_FUNCTIONS = (
+    api_tokens.export_user,
     favorites.export_user,
     waitlist_lists.export_user,
     bookings.export_user,
@@ -191,7 +195,10 @@ def set_up_http(app: Flask, config: Config) -> Api:
     api = setup.init_app(app)
     headers.init_app(app, config)
     Compress(app)
-    permissions.init_app(app, config, TABLE, SessionReader().load_session, confirm_receipt)
+    token_reader = api_tokens.StoredTokenReader()
+    permissions.init_app(
+        app, config, TABLE, SessionReader().load_session, confirm_receipt, token_reader
+    )
     PROXY_ADDRESSES.set(app, ProxyAddresses(config.proxy_addresses))
     rate_limits.init_app(app, config)
     undeclared_input.init_app(app)

@@ -158,6 +158,10 @@ ROWS = (
         ),
     ),
     (
+        Action("manage API tokens", ANY_USER, USERS, NOBODY, None),
+        ("api_tokens.create_token", "api_tokens.list_tokens", "api_tokens.end_token"),
+    ),
+    (
         Action("manage an account", SELF_OR_ADMIN, USERS, ADMINS, None),
         (
             *("users.show_user", "users.change_user", "users.delete_user", "users.export_user"),

@@ -16,9 +16,10 @@ EXAMPLES = ROOT / "docs" / "postman" / "examples.json"
 # An example shows at most MAX_ITEMS items of a list and MAX_TEXT characters of a text. A JSON body
 # of more than MAX_JSON characters, such as the OpenAPI document, is left out.
 MAX_ITEMS, MAX_TEXT, MAX_JSON = 2, 1000, 6000
-# A string without a space that is longer than this is a token or a ticket code. Only its beginning
-# is saved.
+# A string without a space that is longer than this is a token or a ticket code. Only the beginning
+# of these, and of the secrets of API tokens, is saved.
 MAX_WORD, SHOWN_OF_WORD = 100, 16
+API_TOKEN = re.compile(r"evt_[A-Za-z0-9]{40}")
 SERVER_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -70,7 +71,9 @@ def _shorten(value: Any) -> Any:
         return {name: _shorten(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_shorten(each) for each in value[:MAX_ITEMS]]
-    if isinstance(value, str) and len(value) > MAX_WORD and " " not in value:
+    if not isinstance(value, str):
+        return value
+    if (len(value) > MAX_WORD and " " not in value) or API_TOKEN.fullmatch(value):
         return f"{value[:SHOWN_OF_WORD]}..."
     return value
 

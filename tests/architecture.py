@@ -57,6 +57,10 @@ CORE_ORDER = (
 # holds for all files in it that are not named with the folder.
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
+        "api_token_schemas": "schemas",
+        "api_token_types": "types",
+        "api_tokens": "service",
+        "store_api_tokens": "store",
         "erasures": "service",
         "mail_requests": "service",
         "mail_tokens": "service",

@@ -31,6 +31,7 @@ STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 BOOKED_ENTRY = ("scheduleId", "date", "location", "timezone", "startsAt", "endsAt", "copiedMoves")
 # {collection: {store: what it writes}}; `name.*` is any element of an array or value of a map.
 WRITES: Table = {
+    "apiTokens": {"accounts.store_api_tokens": (INSERT, DELETE, "role", "lastUsedAt")},
     "bookings": {
         "bookings.store": (
             *(INSERT, "active", "status", "slot", "userId", "organizerId"),
@@ -153,6 +154,7 @@ WRITES: Table = {
 }
 # The same for reading, by top-level fields.
 READS: Table = {
+    "apiTokens": {"accounts.store_api_tokens": (ALL,)},
     "bookings": {
         "analytics.store_figures": (ALL,),
         "analytics.store_money": ("eventId", "organizerId", "entries"),

@@ -34,6 +34,18 @@ class UserNotFound(NotFound):
     code, message = "user_not_found", "User not found"
 
 
+class ApiTokenNotFound(NotFound):
+    """The user has no API token with this id, or it has ended."""
+
+    code, message = "token_not_found", "API token not found"
+
+
+class TooManyApiTokens(Conflict):
+    """The user has as many API tokens as are allowed."""
+
+    code, message = "too_many_tokens", "You have too many API tokens: end one first"
+
+
 class BadCredentials(Unauthorized):
     """The account does not exist, or the password is wrong: the answer is the same for both."""
 
@@ -41,7 +53,7 @@ class BadCredentials(Unauthorized):
 
 
 class WrongPassword(ValidationFailed):
-    """The current password that was sent to change the password is wrong."""
+    """The current password that was sent to prove who calls is wrong."""
 
     code, message = "wrong_password", "The current password is wrong"
 

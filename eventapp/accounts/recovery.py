@@ -14,6 +14,7 @@ from eventapp.accounts import (
     mail_requests,
     mail_tokens,
     rules,
+    store_api_tokens,
     store_mail_tokens,
     store_recovery,
     store_sessions,
@@ -50,7 +51,7 @@ def request_reset(db: Db, sealer: Sealer, email: str, now: datetime) -> None:
 def reset_password(
     db: Db, sealer: Sealer, *, token: str, new_password: str, now: datetime, bcrypt_rounds: int
 ) -> None:
-    """Set a new password, end all sessions and void all mailed links, and tell the owner.
+    """Set a new password, end all sessions and API tokens, void all mailed links, tell the owner.
 
     Args:
         bcrypt_rounds: the cost of the new hash.
@@ -86,6 +87,7 @@ def _finish(
 ) -> None:
     """End what a reset ends, tell the owner, and remove the record of the reset."""
     store_sessions.delete_all(db, user["_id"])
+    store_api_tokens.delete_all(db, user["_id"])
     failpoint("reset-sessions-ended")
     store_mail_tokens.void_all(db, user["_id"], rules.ENDED_BY_RESET)
     mail = AccountMail(

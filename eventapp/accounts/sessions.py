@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from eventapp.accounts import rules, store, store_sessions
+from eventapp.accounts import rules, store, store_api_tokens, store_sessions
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
 from eventapp.accounts.login_attempts import begin_attempt, make_login_key, record_success
 from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser
@@ -160,7 +160,7 @@ def _make_session(
 
 
 def apply_role(db: Db, user: StoredUser) -> None:
-    """Set the role of an account in all its sessions.
+    """Set the role of an account in all its sessions and API tokens.
 
     Args:
         user: the account after its role was written.
@@ -168,7 +168,8 @@ def apply_role(db: Db, user: StoredUser) -> None:
     role = user["role"]
     for _attempt in range(ROLE_ATTEMPTS):
         store_sessions.set_role(db, user["_id"], role)
-        # Another request may have written a role, and the sessions, between the two writes.
+        store_api_tokens.set_role(db, user["_id"], role)
+        # Another request may have written a role, and the sessions, between these writes.
         found = store.find(db, user["_id"])
         if found is None or found["role"] == role:
             return

@@ -88,7 +88,7 @@ def _require_visible(
 
 def is_holder_or_admin(booking: StoredBooking, actor: Actor) -> bool:
     """Return whether the caller is the holder of this booking, or an admin."""
-    return actor.may_manage(booking["userId"])
+    return actor.may_manage(booking["userId"]) and actor.reaches_event(booking["eventId"])
 
 
 def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor: Actor) -> bool:
@@ -103,7 +103,7 @@ def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor
         organizer_id = events.get_event(context.db, booking["eventId"])["organizerId"]
     except EventNotFound:
         organizer_id = booking["organizerId"]
-    return actor.may_manage_events_of(organizer_id)
+    return actor.may_manage_event(booking["eventId"], organizer_id)
 
 
 def render_current(context: BookingContext, booking: StoredBooking) -> BookingView:

@@ -72,6 +72,12 @@ class Forbidden(AppError):
     status, code, message = 403, "forbidden", "You may not do this"
 
 
+class ScopeMissing(Forbidden):
+    """The API token of the request may not make this call, whatever its owner may do."""
+
+    code, message = "scope_missing", "This API token may not make this call"
+
+
 class NotFound(AppError):
     """The resource does not exist, or the caller may not see that it does."""
 

@@ -78,7 +78,7 @@ def _get_visible(db: Db, event_id: int, actor: Actor) -> Event:
 
 def _list_shown_types(event: Event, request: AvailabilityRequest, actor: Actor) -> list[TicketType]:
     """Return the ticket types that the answer shows. A hidden one is shown to who names its id."""
-    may_manage = actor.may_manage_events_of(event["organizerId"])
+    may_manage = actor.may_manage_event(event["eventId"], event["organizerId"])
     if request.type_id is None:
         return ticket_types.list_visible_types(event["ticketTypes"], may_manage=may_manage)
     return [

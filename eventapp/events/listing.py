@@ -41,6 +41,7 @@ def list_events(
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
         Unauthorized: `mine` is set and no user is logged in.
+        ScopeMissing: `mine` is set, and the caller's API token is only for certain events.
     """
     request = request.at(now)
     if request.mine or actor.may_organize:
@@ -61,6 +62,7 @@ def _make_own_scope(request: ListRequest, actor: Actor, today: date) -> Query:
     """
     if actor.user_id is None:
         raise Unauthorized
+    actor.require_whole_account()
     if not actor.may_organize:
         return store_listing.make_public_filter(
             upcoming=request.upcoming, organizer_id=actor.user_id
@@ -138,6 +140,7 @@ def list_favorites(db: Db, *, actor: Actor, now: datetime, image_base_url: str) 
     visible = [
         event
         for event in events
-        if rules.may_be_listed(event) or actor.may_manage_events_of(event["organizerId"])
+        if rules.may_be_listed(event)
+        or actor.may_manage_event(event["eventId"], event["organizerId"])
     ]
     return present_events(db, visible, actor, image_base_url, now)

@@ -194,7 +194,9 @@ def get_visible(db: Db, event_id: int, actor: Actor) -> Event:
 
 def may_see(event: Event | SaleState, actor: Actor) -> bool:
     """Return whether the caller may see the event. Drafts are for their organizer and admins."""
-    return event["status"] != rules.DRAFT or actor.may_manage_events_of(event["organizerId"])
+    if event["status"] != rules.DRAFT:
+        return True
+    return actor.may_manage_event(event["eventId"], event["organizerId"])
 
 
 def get_managed(db: Db, event_id: int, actor: Actor) -> Event:
@@ -205,7 +207,7 @@ def get_managed(db: Db, event_id: int, actor: Actor) -> Event:
         Forbidden: the caller is neither its organizer nor an admin.
     """
     event = get_visible(db, event_id, actor)
-    if not actor.may_manage_events_of(event["organizerId"]):
+    if not actor.may_manage_event(event["eventId"], event["organizerId"]):
         raise Forbidden("Only the event's organizer or an admin may do this")
     return event
 
@@ -242,7 +244,7 @@ def present_events(
         rules.present_event(
             event,
             favorited=event["eventId"] in favorited,
-            with_counts=actor.may_manage_events_of(event["organizerId"]),
+            with_counts=actor.may_manage_event(event["eventId"], event["organizerId"]),
             image_base_url=image_base_url,
             now=now,
         )
@@ -291,7 +293,7 @@ def list_ticket_types(
 ) -> list[TicketTypeView]:
     """Return an event's ticket types as the caller sees them. Raise EventNotFound."""
     event = get_visible(db, event_id, actor)
-    with_counts = actor.may_manage_events_of(event["organizerId"])
+    with_counts = actor.may_manage_event(event["eventId"], event["organizerId"])
     public = ticket_types.count_public(event, now)
     return ticket_types.present_ticket_types(event, public, with_counts=with_counts, now=now)
 

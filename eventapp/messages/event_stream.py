@@ -203,13 +203,17 @@ class EventListener:
 
     @property
     def is_restricted(self) -> bool:
-        """Whether the event is a draft, which only its organizer and admins may see."""
-        return self._topic.snapshot.event.is_draft
+        """Whether the caller is checked again and again.
+
+        A draft is only for its organizer and admins. An API token ends with all that it reads, also
+        where everyone may read it without a token.
+        """
+        return self._topic.snapshot.event.is_draft or self._actor.token is not None
 
     def is_alive(self) -> bool:
-        """Return False if the stream must end, because the caller may no longer see the draft."""
+        """Return False if the stream must end for its caller."""
         event = self._topic.snapshot.event
-        if not event.is_draft:
+        if not self.is_restricted:
             return True
         actor = self._load_actor()
         return actor is not None and event.is_visible_to(actor)
@@ -226,7 +230,7 @@ class EventListener:
             raise StreamEnded
         new = b"".join([*self._read_changes(snapshot), *self._read_entries(snapshot)])
         # The caller may have lost the role or the session since the stream was opened.
-        if new and snapshot.event.is_draft and not self.is_alive():
+        if new and self.is_restricted and not self.is_alive():
             raise StreamEnded
         return new
 

@@ -196,7 +196,7 @@ def delete_message(
     if message is None:
         raise MessageNotFound
     is_author = actor.user_id is not None and message.get("authorId") == actor.user_id
-    if not (is_author or actor.may_manage_events_of(event["organizerId"])):
+    if not (is_author or actor.may_manage_event(event_id, event["organizerId"])):
         raise Forbidden("Only its author, the event's organizer or an admin may delete it")
     deletion_record: HiddenChatEntry = {
         "_id": ObjectId(),

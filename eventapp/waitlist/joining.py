@@ -81,11 +81,12 @@ def join_waitlist(
 
     Raises:
         EventNotFound, TicketTypeNotFound, NotOnSale, TypeNotOnSale, EventPast, ValidationFailed,
-            TicketLimit, TicketsAvailable, AlreadyWaitlisted, EmailNotVerified: nothing is written,
-            or it is undone.
+            TicketLimit, TicketsAvailable, AlreadyWaitlisted, EmailNotVerified, ScopeMissing:
+            nothing is written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
     """
     user_id = actor.require_user_id()
+    actor.require_reach(event_id)
     if requires_verified_email:
         require_verified_email(db, user_id)
     with inventory.hide_drafts_from(actor, event_id):

@@ -14,12 +14,19 @@ SERVER = """
 import json, logging, sys
 from eventapp import create_app
 from eventapp.core.database import OPEN_DATABASE
+TOKEN_FIELDS = ("name", "scopes", "currentPassword")
 app = create_app()
 client = app.test_client()
 body = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 signed_in = client.post("/api/users", json=body).json
 headers = {"Authorization": f"Bearer {signed_in['token']}", "X-Request-Id": "my-id-1"}
 client.get("/api/auth/profile", headers=headers)
+body |= {"scopes": ["bookings:read"], "currentPassword": body["password"]}
+made = client.post("/api/auth/tokens", json={k: body[k] for k in TOKEN_FIELDS}, headers=headers)
+signed_in["apiToken"] = made.json["secret"]
+client.get("/api/bookings", headers={"Authorization": f"Bearer {made.json['secret']}"})
+logging.getLogger("library").warning("no %s", made.json["secret"])
+body = {name: body[name] for name in ("name", "email", "password")}
 client.post("/api/auth/login", json={**body, "password": "wrong horse"})
 client.post("/api/auth/refresh", json={"refreshToken": signed_in["refreshToken"]})
 broken = b'{"currentPassword": "correct horse'
@@ -45,7 +52,8 @@ def serve(directory, **changes):
 def test_no_secret_is_logged(tmp_path, log_format):
     signed_in, logged = serve(tmp_path, LOG_FORMAT=log_format, LOG_LEVEL="debug")
     signature = signed_in["token"].rsplit(".")[-1]
-    for secret in ("horse", signed_in["token"], signed_in["refreshToken"], signature, "$2b$"):
+    secrets = [signed_in[name] for name in ("token", "refreshToken", "apiToken")]
+    for secret in ("horse", *secrets, signature, "$2b$"):
         assert secret not in logged
     assert "Bearer [hidden]" in logged
 
@@ -54,7 +62,7 @@ def test_each_request_is_one_json_line(tmp_path):
     signed_in, logged = serve(tmp_path, LOG_FORMAT="json")
     lines = [json.loads(line) for line in logged.splitlines()]
     requests = [line for line in lines if line["event"] == "request"]
-    assert len(requests) == 5
+    assert len(requests) == 7
     profile = next(line for line in requests if line["request_id"] == "my-id-1")
     assert profile["user"] == signed_in["user"]["_id"]
     assert profile["route"] == "/api/auth/profile"
@@ -82,6 +90,8 @@ def test_demo_open_is_logged_at_start(tmp_path):
         ("route", "/api/events/<whole:event_id>", "/api/events/<whole:event_id>"),
         ("error", "$2b$12$" + "a" * 53, "[hidden]"),
         ("headers", {"X": "eyJhbGciOi.eyJzdWIi.sig"}, "{'X': '[hidden]'}"),
+        ("error", "evt_" + "a1B2" * 10, "[hidden]"),
+        ("prefix", "evt_a1B2c3", "evt_a1B2c3"),
         ("status", 200, 200),
     ],
 )

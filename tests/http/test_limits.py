@@ -14,6 +14,8 @@ from eventapp.core.access.rate_limit_storage import FallbackStorage, open_storag
 from eventapp.core.http.app_context import CONFIG
 from eventapp.payments.errors import EventRefused
 from tests import factories
+from tests.api_tokens import TokenCaller
+from tests.bookings_factories import Caller
 from tests.conftest import MONGO_URI, make_database_uri
 from tests.live import Server, eventually
 from tests.redis_server import redis_server, redis_url
@@ -306,3 +308,30 @@ def test_requests_are_counted_in_memory_while_redis_is_down():
     storage, began = FallbackStorage("redis://127.0.0.1:1"), time.perf_counter()
     assert [storage.incr("a", 60) for _ in range(3)] == [1, 2, 3]
     assert time.perf_counter() - began < 2
+
+
+def test_an_api_token_counts_as_its_owner(app, client, db):
+    owner = Caller(client, app)
+    program = TokenCaller(owner, db)
+    assert call(client, "GET", "/api/bookings", 30, headers=owner.headers).status_code == 200
+    last = call(client, "GET", "/api/bookings", 10, OTHER_ADDRESS, headers=program.headers)
+    assert (last.status_code, last.headers["RateLimit-Remaining"]) == (200, "0")
+    assert call(client, "GET", "/api/bookings", 1, headers=program.headers).status_code == 429
+    assert call(client, "GET", "/api/events", 1).status_code == 200
+
+
+def test_guesses_of_api_tokens_are_limited_by_address(app, client, db):
+    program = TokenCaller(Caller(client, app), db)
+    guesses = [factories.bearer(f"evt_{number:040}") for number in range(11)]
+    statuses = [call(client, "GET", "/api/events", 1, headers=each).status_code for each in guesses]
+    assert statuses == [401] * 10 + [429]
+    # A token that would be found is not looked up either.
+    refused = call(client, "GET", "/api/bookings", 1, headers=program.headers)
+    assert (refused.status_code, refused.json["message"]) == (429, "Too many unknown API tokens")
+    assert 0 < int(refused.headers["Retry-After"]) <= 900
+    elsewhere = call(client, "GET", "/api/bookings", 1, OTHER_ADDRESS, headers=program.headers)
+    assert elsewhere.status_code == 200
+    # Nobody else at the address is kept from signing in, or from reading without a token.
+    answer = call(client, "POST", "/api/auth/register", 1, json=ANN)
+    assert answer.status_code == 201
+    assert call(client, "GET", "/api/events", 1).status_code == 200

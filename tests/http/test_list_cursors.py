@@ -14,6 +14,7 @@ from tests.factories import make_user
 
 # Answers with rows that need no cursor, and what limits the number of their rows.
 BOUNDED = {
+    "/api/auth/tokens": "at most 50 tokens",
     "/api/events/popular": "`limit` is at most 100",
     "/api/events/{event_id}": "an event has at most 366 dates and 50 ticket types",
     "/api/events/{event_id}/ticket-types": "an event has at most 50 ticket types",

@@ -1,9 +1,10 @@
 """Routes of accounts, sessions and profile photos."""
 
-from eventapp.accounts.routes import auth, photos, recovery, users
+from eventapp.accounts.routes import api_tokens, auth, photos, recovery, users
 
 BLUEPRINTS = (
     auth.bp,
+    api_tokens.bp,
     recovery.bp,
     users.bp,
     photos.bp,

@@ -92,11 +92,12 @@ def book(
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, TypeNotOnSale,
             EventPast, SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay,
             IdempotencyMismatch, PromoNotFound, PromoNotApplicable, PromoExhausted,
-            EmailNotVerified: nothing is written, or it is undone.
+            EmailNotVerified, ScopeMissing: nothing is written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
         DatabaseUnavailable: recovery has undone the take.
     """
     user_id = actor.require_user_id()
+    actor.require_reach(purchase.event_id)
     if context.limits.requires_verified_email:
         require_verified_email(context.db, user_id)
     with context.inventory.hide_drafts_from(actor, purchase.event_id):
@@ -236,7 +237,9 @@ def _refuse_sold_out(context: BookingContext, sale: Sale, result: SaleResult) ->
         ],
         limitedBy=_present_limits(
             result.allocation.limited_by,
-            with_quotas=sale.actor.may_manage_events_of(result.event["organizerId"]),
+            with_quotas=sale.actor.may_manage_event(
+                sale.purchase.event_id, result.event["organizerId"]
+            ),
         ),
     )
 

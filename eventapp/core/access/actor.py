@@ -7,11 +7,24 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from eventapp.core.access.actions import OUTSIDE_REQUESTS, Action
-from eventapp.core.errors import Unauthorized
+from eventapp.core.errors import ScopeMissing, Unauthorized
 from eventapp.core.roles import ADMIN, ORGANIZER
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 GUEST_FAVORITES_KEY = "guest"
+
+
+@dataclass(frozen=True)
+class TokenGrant:
+    """The API token by which a caller acts.
+
+    Attributes:
+        token_id: the id of the token.
+        event_ids: the only events that the token reaches; None for all events of its owner.
+    """
+
+    token_id: ObjectId
+    event_ids: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -21,11 +34,13 @@ class Actor:
     Attributes:
         user_id: the logged-in user. It is None for a device, for the guest, and for a caller
             without a token whom DEMO_OPEN admits.
-        role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role.
-        session_id: the session that the access token belongs to; None without a token.
+        role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role. An API token of an
+            admin has the role ORGANIZER: it reaches what is the admin's own.
+        session_id: the session that the access token belongs to; None without an access token.
         device_id: the value of the X-Device-Id header; None without that header.
         action: what the caller wants to do: the row of the route in the permission table. It says
             which roles may act on what is their own or belongs to others.
+        token: the API token of the request; None without one.
     """
 
     user_id: ObjectId | None = None
@@ -33,6 +48,7 @@ class Actor:
     session_id: ObjectId | None = None
     device_id: str | None = None
     action: Action = OUTSIDE_REQUESTS
+    token: TokenGrant | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -65,13 +81,31 @@ class Actor:
         """Return True if the caller is this user, or may act on what belongs to other users."""
         return self._is(owner_id) or self.role in self.action.foreign
 
-    def may_manage_events_of(self, organizer_id: ObjectId | None) -> bool:
-        """Return True if the caller may act on the events of this organizer.
+    def may_manage_event(self, event_id: int, organizer_id: ObjectId | None) -> bool:
+        """Return True if the caller may act on this event of this organizer.
 
         Only users with the role organizer or admin have events of their own.
         """
         roles = self.action.own if self._is(organizer_id) else self.action.foreign
-        return self.may_organize and self.role in roles
+        return self.may_organize and self.role in roles and self.reaches_event(event_id)
+
+    def reaches_event(self, event_id: int) -> bool:
+        """Return False if the caller's API token is only for other events."""
+        return self._event_ids is None or event_id in self._event_ids
+
+    def require_reach(self, event_id: int) -> None:
+        """Raise ScopeMissing if the caller's API token is only for other events."""
+        if not self.reaches_event(event_id):
+            raise ScopeMissing("This API token is for other events")
+
+    def require_whole_account(self) -> None:
+        """Raise ScopeMissing if the caller's API token is only for certain events."""
+        if self._event_ids is not None:
+            raise ScopeMissing("This API token is only for certain events")
+
+    @property
+    def _event_ids(self) -> frozenset[int] | None:
+        return self.token.event_ids if self.token else None
 
     def _is(self, user_id: ObjectId | None) -> bool:
         return self.user_id is not None and self.user_id == user_id

@@ -1,5 +1,9 @@
 """Identify the caller of a request, and declare which callers each route accepts.
 
+A caller is identified by the access token of a session, or by an API token. An API token acts for
+its owner, within its scopes and its events, and never as an admin. Both are read from the database
+for each request, so that what has ended is refused at once.
+
 Every route has one of PERMISSION_DECORATORS, and a row in the permission table, which says the same
 and more: see `actions`. The application does not start if a route has none of either.
 """
@@ -25,13 +29,14 @@ from eventapp.core.access.actions import (
     Action,
     PermissionTable,
 )
-from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader
+from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader, TokenGrant
+from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, is_api_token
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, get_db
-from eventapp.core.errors import Forbidden, Unauthorized, ValidationFailed
-from eventapp.core.roles import ADMIN
+from eventapp.core.errors import Forbidden, ScopeMissing, Unauthorized, ValidationFailed
+from eventapp.core.roles import ADMIN, ORGANIZER
 
 # The names of the decorators in this module that declare a permission.
 PERMISSION_DECORATORS = ("anyone", "anonymous", "user_required", "role_required", "self_or_admin")
@@ -66,12 +71,14 @@ class Authentication:
             called for every request with a token, so that an ended session is refused at once.
         confirm_receipt: called once with the id and refresh count of a refreshed session, when its
             new access token is first used.
+        api_tokens: finds API tokens.
         is_demo_open: whether a caller without a token has the role of an admin on the routes with
             `open_in_demo`.
     """
 
     load_session: SessionLoader
     confirm_receipt: ReceiptConfirmer
+    api_tokens: ApiTokenReader
     is_demo_open: bool
 
 
@@ -84,29 +91,63 @@ def init_app(
     table: PermissionTable,
     load_session: SessionLoader,
     confirm_receipt: ReceiptConfirmer,
+    api_tokens: ApiTokenReader,
 ) -> None:
     """Set up tokens and the identification of callers.
 
     Args:
         table: the permission table.
-        load_session, confirm_receipt: see `Authentication`.
+        load_session, confirm_receipt, api_tokens: see `Authentication`.
     """
     tokens.init_app(app, config)
     PERMISSION_TABLE.set(app, table)
-    AUTHENTICATION.set(app, Authentication(load_session, confirm_receipt, config.demo_open))
+    authentication = Authentication(load_session, confirm_receipt, api_tokens, config.demo_open)
+    AUTHENTICATION.set(app, authentication)
     if config.demo_open:
         log.warning("DEMO_OPEN: anyone may change events and accounts without a token")
 
 
 def current_claims() -> Claims:
-    """Return the verified claims of the caller's access token, or {} without a token.
+    """Return the verified claims of the caller's access token, or {} without one.
 
     They are verified once for each request.
     """
     if "claims" not in g:
-        has_token = "Authorization" in request.headers
-        g.claims = tokens.verify_bearer_token(optional=True) if has_token else {}
+        text = _read_token()
+        if text is None or is_api_token(text):
+            g.claims = {}
+        else:
+            g.claims = tokens.verify_token(text, "access")
     return cast(Claims, g.claims)
+
+
+def _read_token() -> str | None:
+    """Return the bearer token of the request. The header is parsed once for each request."""
+    if "bearer_token" not in g:
+        has_token = "Authorization" in request.headers
+        g.bearer_token = tokens.read_bearer_token() if has_token else None
+    return cast("str | None", g.bearer_token)
+
+
+def has_api_token() -> bool:
+    """Return whether the request was sent with an API token, known or not."""
+    text = _read_token()
+    return text is not None and is_api_token(text)
+
+
+def current_api_token() -> ApiToken:
+    """Return the API token of the request. It is read once for each request.
+
+    Raises:
+        Unauthorized: there is no such token, or it has ended.
+    """
+    if "api_token" not in g:
+        secret = _read_token() or ""
+        g.api_token = AUTHENTICATION.get().api_tokens.find(get_db(), secret, utc_now())
+    token: ApiToken | None = g.api_token
+    if token is None:
+        raise Unauthorized("This API token is unknown or has ended", code="token_revoked")
+    return token
 
 
 def current_actor() -> Actor:
@@ -125,6 +166,8 @@ def _identify_caller() -> Actor:
     claims = current_claims()
     if claims:
         return _identify_user(claims)
+    if has_api_token():
+        return _identify_token_owner(current_api_token())
     return Actor(device_id=_read_device_id(), action=_current_action())
 
 
@@ -145,6 +188,36 @@ def _identify_user(claims: Claims) -> Actor:
     )
 
 
+def _identify_token_owner(token: ApiToken) -> Actor:
+    """Return the owner of an API token, as far as the token may make this call.
+
+    Raises:
+        ScopeMissing: the token may not make it.
+    """
+    action, event_ids = _current_action(), token.get("eventIds")
+    if action.scope not in token["scopes"]:
+        needed = f"needs the scope {action.scope}" if action.scope else "is not for API tokens"
+        raise ScopeMissing(f"This call {needed}")
+    actor = Actor(
+        token["userId"],
+        _limit_role(token["role"]),
+        device_id=_read_device_id(),
+        action=action,
+        token=TokenGrant(token["_id"], None if event_ids is None else frozenset(event_ids)),
+    )
+    if action.is_account_wide:
+        actor.require_whole_account()
+    if "event_id" in (request.view_args or {}):
+        actor.require_reach((request.view_args or {})["event_id"])
+    AUTHENTICATION.get().api_tokens.record_use(get_db(), token, utc_now())
+    return actor
+
+
+def _limit_role(role: str) -> str:
+    """Return the role of an API token whose owner has this role."""
+    return ORGANIZER if role == ADMIN else role
+
+
 def _read_device_id() -> str | None:
     device_id = request.headers.get("X-Device-Id")
     if device_id is not None and not DEVICE_ID.fullmatch(device_id):
@@ -157,14 +230,17 @@ def make_actor_loader(actor: Actor) -> ActorLoader:
     """Return a function that loads a caller again, for an answer that takes long.
 
     The function needs no request context. It returns the caller with the role that the user has
-    now, or None if the session has ended. A caller without a session stays the same.
+    now, or None if the session or the API token has ended. A caller without either stays the same.
     """
-    load_session, db = AUTHENTICATION.get().load_session, get_db()
+    authentication, db = AUTHENTICATION.get(), get_db()
 
     def load_actor() -> Actor | None:
+        if actor.token is not None:
+            token = authentication.api_tokens.reload(db, actor.token.token_id, utc_now())
+            return replace(actor, role=_limit_role(token["role"])) if token else None
         if actor.session_id is None:
             return actor
-        session = load_session(db, actor.session_id, utc_now())
+        session = authentication.load_session(db, actor.session_id, utc_now())
         return replace(actor, role=session["role"]) if session else None
 
     return load_actor
@@ -179,7 +255,12 @@ def anyone(view: View) -> View:
     def check(_values: Mapping[str, Any]) -> None:
         current_actor()
 
-    return _declare_permission(view, ANYONE, {}, {BEARER: []}, check=check)
+    @wraps(view)
+    def identified(*args: Any, **kwargs: Any) -> Any:
+        check(kwargs)
+        return view(*args, **kwargs)
+
+    return _declare_permission(cast(View, identified), ANYONE, {}, {BEARER: []}, check=check)
 
 
 def anonymous(view: View) -> View:

@@ -2,7 +2,7 @@
 
 A caller is a logged-in user, or else a network address. Each request counts towards a scope, which
 its method decides unless a decorator of this module is on its route. Refused guesses of a secret,
-such as a promo code, count towards one more.
+such as a promo code, count towards one more, and those of API tokens towards another.
 RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
 `rate_limit_storage` keeps the counters, in the storage that RATE_LIMIT_STORAGE_URI names.
 """
@@ -20,14 +20,14 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 
 from eventapp.config import Config
-from eventapp.core.access.permissions import current_claims
+from eventapp.core.access.permissions import current_api_token, current_claims, has_api_token
 from eventapp.core.access.rate_limit_storage import FallbackStorage
 from eventapp.core.app_key import AppKey
 from eventapp.core.errors import AppError, TooManyRequests, Unauthorized
 
 # The scopes. Their values are parts of the keys of stored counters.
 READS, WRITES, LOGINS, STREAMS = "reads", "writes", "sign-in", "streams"
-GUESSES = "guesses"
+GUESSES, TOKEN_GUESSES = "guesses", "token-guesses"
 # The scope of routes whose requests are not counted.
 UNLIMITED = "unlimited"
 READING_METHODS = frozenset(("GET", "HEAD"))
@@ -130,9 +130,9 @@ def derive_limits(max_requests: int) -> dict[str, int]:
     """Return how many requests each scope allows in a window, given the limit of reads.
 
     The limit of writes is a fifth of that of reads, but at least 30. The limits of logins and of
-    guesses are a twentieth, but at least 10. One person with a phone may need that many. None of
-    them exceeds the limit of reads. The limit of streams is twice that of reads, because a client
-    opens its stream again whenever the connection breaks.
+    both kinds of guesses are a twentieth, but at least 10. One person with a phone may need that
+    many. None of them exceeds the limit of reads. The limit of streams is twice that of reads,
+    because a client opens its stream again whenever the connection breaks.
     """
     strict = min(max_requests, max(10, max_requests // 20))
     return {
@@ -140,6 +140,7 @@ def derive_limits(max_requests: int) -> dict[str, int]:
         WRITES: min(max_requests, max(30, max_requests // 5)),
         LOGINS: strict,
         GUESSES: strict,
+        TOKEN_GUESSES: strict,
         STREAMS: 2 * max_requests,
     }
 
@@ -227,13 +228,37 @@ def _get_request_scope() -> str:
 def _get_caller_key() -> str:
     """Return the key of the logged-in user or, without a valid token, of the address.
 
-    Users behind one address thus do not share a limit.
+    Users behind one address thus do not share a limit. An API token counts as its owner.
+
+    Raises:
+        TooManyRequests: the address has sent too many unknown API tokens.
     """
     try:
-        claims = current_claims()
+        user_id = _find_token_owner() if has_api_token() else current_claims().get("sub")
     except Unauthorized:  # The route refuses the token itself if it needs one.
-        claims = {}
-    return f"user:{claims['sub']}" if claims else get_client_address_key()
+        user_id = None
+    return f"user:{user_id}" if user_id else get_client_address_key()
+
+
+def _find_token_owner() -> str:
+    """Return the id of the owner of the request's API token.
+
+    Unknown tokens are counted by address. An address with as many as are allowed is refused before
+    its token is looked up, so that it cannot go on to guess.
+
+    Raises:
+        Unauthorized: the token is unknown or has ended.
+        TooManyRequests: the address has sent too many of these.
+    """
+    limiter, address_key = RATE_LIMITER.get(), get_client_address_key()
+    stats = limiter.look_up(TOKEN_GUESSES, address_key, time.time())
+    if stats.remaining <= 0:
+        raise TooManyRequests("Too many unknown API tokens", retry_after=stats.reset_seconds)
+    try:
+        return str(current_api_token()["userId"])
+    except Unauthorized:
+        limiter.hit(TOKEN_GUESSES, address_key, time.time())
+        raise
 
 
 def get_client_address_key() -> str:

@@ -77,14 +77,20 @@ def verify_bearer_token(token_type: str = "access", *, optional: bool = False) -
     Raises:
         Unauthorized: the token is missing, expired, forged or of another type.
     """
-    # A regular expression with optional spaces at both ends would need quadratic time.
-    scheme, *token = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
-    text = "".join(token).rstrip()
-    if scheme.lower() == BEARER and text.lower() not in NO_TOKENS:
+    text = read_bearer_token()
+    if text is not None:
         return verify_token(text, token_type)
     if optional:
         return {}
     raise Unauthorized
+
+
+def read_bearer_token() -> str | None:
+    """Return the bearer token in the Authorization header, None if there is none."""
+    # A regular expression with optional spaces at both ends would need quadratic time.
+    scheme, *token = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
+    text = "".join(token).rstrip()
+    return text if scheme.lower() == BEARER and text.lower() not in NO_TOKENS else None
 
 
 def verify_refresh_token(token: str | None) -> Claims:

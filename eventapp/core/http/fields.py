@@ -13,7 +13,7 @@ from bson import ObjectId
 from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from eventapp.core import json
-from eventapp.core.access import emails
+from eventapp.core.access import actions, emails
 from eventapp.core.access.passwords import MAX_PASSWORD_BYTES
 from eventapp.core.clock import load_zone
 from eventapp.core.json import JsonObject
@@ -21,7 +21,7 @@ from eventapp.core.json import JsonObject
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PRICE = 1_000_000
 # Schemas of features take these from here, because they may import only this part of core.
-MAX_EMAIL, MAX_INT64 = emails.MAX_EMAIL, json.MAX_INT64
+MAX_EMAIL, MAX_INT64, SCOPES = emails.MAX_EMAIL, json.MAX_INT64, actions.SCOPES
 MAX_WORD = 100  # characters of one word in a CommaSeparatedList
 OBJECT_ID_PATTERN = "^[0-9a-fA-F]{24}$"
 _LINE_BREAKS_AND_TAB = "\n\r\t"

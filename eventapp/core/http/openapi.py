@@ -1,7 +1,7 @@
 """The OpenAPI document at `/api/openapi.json`.
 
-Blueprints document each route. This module adds the errors and headers that follow from the
-permission, the input and the responses of a route.
+Blueprints document each route. This module adds what the permission table says of a route, and the
+errors and headers that follow from its security, its input and its responses.
 """
 
 from http import HTTPStatus
@@ -13,6 +13,7 @@ from flask_smorest import Api
 from marshmallow import INCLUDE, Schema, fields
 from werkzeug.routing import Rule
 
+from eventapp.core.access.actions import PERMISSION_TABLE, Action
 from eventapp.core.access.actor import DEVICE_ID
 from eventapp.core.access.permissions import BEARER
 from eventapp.core.access.rate_limits import EXEMPT_PATHS
@@ -33,9 +34,11 @@ SMOREST_SETTINGS = {
                 "Browse and search events, favorite them, and book tickets.\n\n"
                 "Sign in by `POST /api/auth/login`, and send the `accessToken` of the answer as "
                 "`Authorization: Bearer <token>`. A call without a token acts for the device that "
-                "`X-Device-Id` names, or for a guest. Every error has the same shape: `message`, "
-                "`code` and, where fields are at fault, `errors`. Lists are read page by page with "
-                "`page` and `limit`, or with the `cursor` that `nextCursor` of the last page gives."
+                "`X-Device-Id` names, or for a guest. Programs of organizers send an API token "
+                "instead, which `POST /api/auth/tokens` creates; each call names the scope that "
+                "the token needs. Every error has the same shape: `message`, `code` and, where "
+                "fields are at fault, `errors`. Lists are read page by page with `page` and "
+                "`limit`, or with the `cursor` that `nextCursor` of the last page gives."
             ),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
@@ -84,7 +87,9 @@ def init_app(app: Flask) -> Api:
     app.config.from_mapping(SMOREST_SETTINGS)
     plugins = {"marshmallow_plugin": JsonSchemaPlugin(), "extra_plugins": [RoutePlugin(app)]}
     api = DocumentedApi(app, spec_kwargs=plugins)
-    api.spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer"})
+    description = "The access token of a session, or an API token"
+    scheme = {"type": "http", "scheme": "bearer", "description": description}
+    api.spec.components.security_scheme(BEARER, scheme)
     paths.document_converters(api)
     return api
 
@@ -134,10 +139,12 @@ class RoutePlugin(BasePlugin):
             blueprint: Any = self._app.blueprints[rule.endpoint.split(".")[0]]
             operation["tags"] = [blueprint.description]
             details = [operation.get("description"), _describe_callers(view.permission)]
+            if view.security:
+                details.append(_describe_scope(PERMISSION_TABLE.get(self._app)[rule.endpoint]))
             operation["description"] = "\n\n".join(filter(None, details))
             responses = operation["responses"]
             documented = {str(status) for status in responses}
-            for status in _list_usual_errors(rule, view.permission, operation):
+            for status in _list_usual_errors(rule, operation):
                 if str(status.value) not in documented:
                     responses[str(status.value)] = status.name
             if headers := _list_usual_headers(operation, documented):
@@ -154,16 +161,22 @@ def _describe_callers(permission: str) -> str:
     return f"For {' and '.join(CALLERS[role] for role in roles)}."
 
 
-def _list_usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HTTPStatus]:
-    """Return the errors that follow from the permission, the path and the input of a route."""
+def _describe_scope(action: Action) -> str:
+    """Return a sentence that says which API tokens are accepted."""
+    if action.scope is None:
+        return "Not for API tokens."
+    limit = ", and must not be limited to certain events" if action.is_account_wide else ""
+    return f"An API token needs the scope `{action.scope}`{limit}."
+
+
+def _list_usual_errors(rule: Rule, operation: JsonObject) -> list[HTTPStatus]:
+    """Return the errors that follow from the security, the path and the input of a route."""
     identifies_caller, has_body = "security" in operation, "requestBody" in operation
-    # Only `user_required` accepts attendees, and it accepts all other users too.
-    accepted = permission.split()
-    accepts_every_user = "anyone" in accepted or ATTENDEE in accepted
     applies = {
         HTTPStatus.BAD_REQUEST: True,  # for an unknown parameter, or a body that is not declared
         HTTPStatus.UNAUTHORIZED: identifies_caller,
-        HTTPStatus.FORBIDDEN: not accepts_every_user,
+        # Where every user is accepted, an API token without the scope is not.
+        HTTPStatus.FORBIDDEN: identifies_caller,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: has_body,
         HTTPStatus.TOO_MANY_REQUESTS: not rule.rule.startswith(EXEMPT_PATHS),

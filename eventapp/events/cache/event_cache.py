@@ -142,7 +142,7 @@ class EventCache:
             EventNotFound, DatabaseUnavailable.
         """
         event = self.get_event(event_id)
-        if event.is_draft or actor.may_manage_events_of(event.organizer_id):
+        if event.is_draft or actor.may_manage_event(event_id, event.organizer_id):
             return None
         favorited = event_id in self._get_favorites(actor.favorites_key)
         return event.to_json(image_base_url, favorited=favorited)
