@@ -36,7 +36,7 @@ def show_receipt(query: dict[str, Any], booking_id: ObjectId) -> Response:
     It is for the holder of the booking and the organizer of the event. `format` chooses between the
     two, and without it the header `Accept`; the page is the default. The first request issues the
     receipt under the next number of the organizer and the year. What it says never changes, except
-    that refunds are added to it.
+    that refunds are added to it. A booking that was never paid has none: 409 `no_receipt`.
     """
     receipt = service.print_receipt(
         current_booking_context(), RECEIPT_ISSUER.get(), booking_id, current_actor(), utc_now()

@@ -4,12 +4,9 @@ Times are aware and in UTC. Amounts are integer cents of the receipt's currency.
 """
 
 from datetime import datetime
-from typing import Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from bson import ObjectId
-
-# The media types of a receipt, by the value of the query parameter `format`.
-ReceiptFormat: TypeAlias = Literal["html", "pdf"]
 
 
 class ReceiptItem(TypedDict):

@@ -169,6 +169,14 @@ def test_a_pdf_has_the_same_texts_in_all_alphabets(ann, db, host):
     assert all(fonts.values())
 
 
+def test_characters_that_the_fonts_lack_break_only_themselves(ann, db, host):
+    title = "東京 🎉 שלום"
+    booking = ann.book(event_of(db, 5, organizer_id=host.id, title=title))
+    assert title in show(ann, booking)
+    text = read_pdf(get_receipt(ann, booking, "?format=pdf"))
+    assert "Total paid 20.00 EUR" in text
+
+
 def test_a_long_receipt_has_several_pages_and_all_rows(ann, db, host):
     ticket_types = [
         {"type": f"{number} " + "W" * 90, "price": 1, "availableTickets": 1}
