@@ -1,11 +1,11 @@
 """Decide who gets which tickets: of what is left of each ticket type and of each quota."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from eventapp.events.service import find_matching_quotas, list_queues
 from eventapp.events.types import SaleState, TicketType
-from eventapp.inventory.promo_codes import PromoCodeUses
+from eventapp.inventory.promo_codes import PromoCodeUses, PromoRefusal
 from eventapp.inventory.quotas import get_quotas
 from eventapp.inventory.rules import (
     REJECT,
@@ -62,17 +62,16 @@ class _Remaining:
 
     Attributes:
         types: the tickets of each type, by ticketTypeId.
-        minimums: the fewest tickets of each type that a booking may have, by ticketTypeId.
         promo_codes: the uses of the promo codes that requests name.
     """
 
     def __init__(self, event: SaleState) -> None:
         self.types: dict[int, int] = {}
-        self.minimums: dict[int, int] = {}
+        self._minimums: dict[int, int] = {}
         for each in event["ticketTypes"]:
             type_id = each["ticketTypeId"]
             self.types[type_id] = 0 if each["waiting"] else each["availableTickets"]
-            self.minimums[type_id] = each.get("minPerBooking", 1)
+            self._minimums[type_id] = each.get("minPerBooking", 1)
         self.promo_codes = PromoCodeUses(event)
         self._quotas = get_quotas(event)
         self._places = [0 if each["waiting"] else each["availableTickets"] for each in self._quotas]
@@ -82,6 +81,16 @@ class _Remaining:
         # its ticket type.
         self._waiting = Counter({(each.schedule_id, each.type_id): each.waiting for each in queues})
         self._counted = {(each.schedule_id, each.type_id): each.quota_id for each in queues}
+
+    def get_minimum(self, request: TicketRequest, type_id: int) -> int:
+        """Return the fewest tickets of a type that a request must get, if it gets any."""
+        return 1 if request.attempt_id else self._minimums[type_id]
+
+    def judge_code(self, request: TicketRequest, type_ids: Iterable[int]) -> PromoRefusal | None:
+        """Return why a request cannot use its promo code for tickets of these types; or None."""
+        if request.attempt_id:
+            return self.promo_codes.judge_retake(request.promo_code)
+        return self.promo_codes.judge(request.promo_code, type_ids, request.moment)
 
     def count(self, schedule_id: int, type_id: int) -> tuple[int, Limit]:
         """Return how many tickets of a type are left for a schedule entry, and what limits them.
@@ -122,7 +131,7 @@ class _Remaining:
 def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
     """Return the allocation of one request, and take it from `remaining`."""
     wanted, mode = request.items, request.on_shortfall
-    refusal = remaining.promo_codes.judge(request.promo_code, wanted, request.moment)
+    refusal = remaining.judge_code(request, wanted)
     if refusal == "not_found":
         return Allocation(promo_refusal=refusal)
     unknown = next((type_id for type_id in wanted if type_id not in remaining.types), None)
@@ -136,7 +145,7 @@ def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
     for type_id, quantity in wanted.items():
         available[type_id], limit = remaining.count(request.schedule_id, type_id)
         granted[type_id] = min(quantity, available[type_id])
-        if granted[type_id] < remaining.minimums[type_id]:
+        if granted[type_id] < remaining.get_minimum(request, type_id):
             granted[type_id] = 0
         remaining.take(request.schedule_id, type_id, granted[type_id])
         if granted[type_id] < quantity:
@@ -145,7 +154,7 @@ def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
     is_refused = mode == REJECT and limits or mode == WAITLIST_ONLY and taken
     refusal = None
     if taken:
-        refusal = remaining.promo_codes.judge(request.promo_code, taken, request.moment)
+        refusal = remaining.judge_code(request, taken)
     if is_refused or refusal:
         for type_id, quantity in granted.items():
             remaining.take(request.schedule_id, type_id, -quantity)

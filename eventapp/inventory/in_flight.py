@@ -15,6 +15,7 @@ from eventapp.events.service import EventOverloaded
 from eventapp.events.stock_types import InFlightEntry
 from eventapp.events.types import InFlightState
 from eventapp.inventory import store, store_promo_codes
+from eventapp.inventory.entry_keys import parse_retake_key
 from eventapp.inventory.promo_codes import count_uses_left
 from eventapp.inventory.rules import find_promo_code
 from eventapp.inventory.types import Quantities
@@ -73,7 +74,7 @@ class CodeUses(NamedTuple):
 
     Attributes:
         is_exhausted: whether it has no use left.
-        takes: the hex booking ids of the takes in flight that use it. Other uses are recorded.
+        takes: the keys of the takes in flight that use it. Other uses are recorded.
     """
 
     is_exhausted: bool
@@ -113,7 +114,7 @@ class InFlightEntries:
         )
 
     def find_taken(self, event_id: int, requester_prefix: str) -> dict[str, Quantities]:
-        """Return the tickets of each take whose requester has this prefix, by hex booking id."""
+        """Return the tickets of each take whose requester has this prefix, by its key."""
         return {
             key: dict(cast(list[tuple[int, int]], entry["items"]))
             for key, entry in self._entries(event_id).items()
@@ -121,11 +122,14 @@ class InFlightEntries:
         }
 
     def find_sales(self, event_id: int) -> list[str]:
-        """Return the keys of all takes but those of offers: the hex ids of their bookings."""
+        """Return the keys of all takes but those of offers and of late payments.
+
+        They are the hex ids of the bookings.
+        """
         return [
             key
             for key, entry in self._entries(event_id).items()
-            if entry["kind"] == "take" and "leftQueue" not in entry
+            if entry["kind"] == "take" and "leftQueue" not in entry and not parse_retake_key(key)
         ]
 
     def find_uses(self, event_id: int, promo_code: str) -> CodeUses | None:

@@ -105,6 +105,18 @@ class PromoCodeUses:
         left = self._left[key]
         return "exhausted" if left is not None and left <= 0 else None
 
+    def judge_retake(self, key: str | None) -> PromoRefusal | None:
+        """Return why tickets that were bought with a code cannot be taken again; None if they can.
+
+        Only a use of the code is needed: the price and the discount stay as they were.
+        """
+        if key is None:
+            return None
+        if key not in self._codes:
+            return "not_found"
+        left = self._left[key]
+        return "exhausted" if left is not None and left <= 0 else None
+
     def find_locked(self, key: str | None, ticket_type_ids: Iterable[int]) -> int | None:
         """Return one of these types that is secret and that the code does not unlock, or None.
 

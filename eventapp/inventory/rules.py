@@ -10,6 +10,7 @@ from typing import Literal, cast
 
 from eventapp.events.stock_types import InFlightEntry, MoveEntry, TakeEntry
 from eventapp.events.types import SaleState, TicketType
+from eventapp.inventory.entry_keys import make_join_key, make_leave_key, make_retake_key
 from eventapp.inventory.promo_codes import PromoRefusal, count_uses
 from eventapp.inventory.types import (
     CellChanges,
@@ -37,7 +38,7 @@ class TicketRequest:
     """A request of one caller for tickets of one event.
 
     Attributes:
-        booking_id: hex id of the booking to record. It is also the key of the in-flight entry.
+        booking_id: hex id of the booking to record.
         items: quantities by ticketTypeId, each 1 or more.
         schedule_id: the id of the schedule entry to book, or to wait for.
         held: True to hold the tickets for a payment, False to sell them.
@@ -53,6 +54,10 @@ class TicketRequest:
             code is valid: by the clock of the process, and by the database's clock once
             `Inventory.take_batch` has the request. None to take tickets whenever they are on sale.
         promo_code: the folded promo code that the request uses if it gets a ticket; None without.
+        attempt_id: hex id of the attempt that has paid, if the tickets of an expired booking are
+            taken again because its payment came late. Then neither the minimum of a booking nor the
+            validity of the promo code is asked, but it must have a use left. None for a sale.
+        take_id: a new hex id for each take with an `attempt_id`; empty for a sale.
     """
 
     booking_id: str
@@ -65,6 +70,15 @@ class TicketRequest:
     terms: int | None = None
     moment: datetime | None = None
     promo_code: str | None = None
+    attempt_id: str | None = None
+    take_id: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the in-flight entry of the take."""
+        if self.attempt_id is None:
+            return self.booking_id
+        return make_retake_key(self.booking_id, self.attempt_id, self.take_id)
 
 
 @dataclass(frozen=True)
@@ -129,33 +143,27 @@ class StockMove:
         items: Quantities,
         *,
         held: bool,
-        number: int = 0,
+        part: str = "",
         promo_code: str | None = None,
     ) -> "StockMove":
         """Return the move of a booking's tickets back on sale.
 
         Args:
-            number: from 1 for each cancellation of some of the tickets; 0 for the end of the
-                booking. The key contains it, because a key never repeats.
+            part: names the change of the booking in the key, because a key never repeats; empty for
+                the first end of the booking.
             promo_code: the folded promo code of which the move gives back a use; None for none.
         """
-        document = f"{number}-{booking_id}" if number else booking_id
+        document = f"{part}-{booking_id}" if part else booking_id
         changes = _compute_return(items.items(), held=held)
         return cls(f"give-{document}", changes, promo_code=promo_code)
 
     @classmethod
-    def for_confirmation(
-        cls, booking_id: str, sold: Quantities, returned: Quantities
-    ) -> "StockMove":
-        """Return the move that sells the held tickets `sold` and puts `returned` back on sale."""
-        changes: dict[int, dict[str, int]] = {}
-        for type_id in {**sold, **returned}:
-            sells, returns = sold.get(type_id, 0), returned.get(type_id, 0)
-            changes[type_id] = {
-                "heldTickets": -sells - returns,
-                "soldTickets": sells,
-                "availableTickets": returns,
-            }
+    def for_confirmation(cls, booking_id: str, sold: Quantities) -> "StockMove":
+        """Return the move that sells the held tickets of a booking."""
+        changes = {
+            type_id: {"heldTickets": -quantity, "soldTickets": quantity}
+            for type_id, quantity in sold.items()
+        }
         return cls(f"confirm-{booking_id}", changes)
 
     @classmethod
@@ -167,24 +175,6 @@ class StockMove:
         """Return the in-flight entry that shows that the move was applied."""
         kind = cast(Literal["give", "confirm", "leave"], self.key.partition("-")[0])
         return {"kind": kind, "at": now}
-
-
-def make_join_key(entry_id: str) -> str:
-    """Return the key of the in-flight entry of a join: of a waitlist entry counted in `waiting`."""
-    return f"wait-{entry_id}"
-
-
-def make_leave_key(entry_id: str) -> str:
-    """Return the key of the in-flight entry of a leave: the move of a waitlist entry that ended."""
-    return f"leave-{entry_id}"
-
-
-def parse_document_id(key: str) -> str:
-    """Return the hex id of the booking or waitlist entry that an in-flight entry belongs to.
-
-    The key of a take is the booking's id alone. All other keys end with a dash and the id.
-    """
-    return key.rpartition("-")[2]
 
 
 def start_of_day(now: datetime) -> datetime:
@@ -265,7 +255,7 @@ def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry
             }
             if request.promo_code:
                 take["code"] = request.promo_code
-            entries[request.booking_id] = take
+            entries[request.key] = take
         for type_id in allocation.waitlisted:
             entries[make_join_key(request.waitlist_entry_ids[type_id])] = {
                 "kind": "enter",

@@ -24,6 +24,13 @@ from eventapp.events.service import (
 )
 from eventapp.events.types import SaleState
 from eventapp.inventory import queues, store_waitlists
+from eventapp.inventory.entry_keys import (
+    make_join_key,
+    make_leave_key,
+    make_retake_key,
+    parse_document_id,
+    parse_retake_key,
+)
 from eventapp.inventory.errors import (
     EventPast,
     NotOnSale,
@@ -53,9 +60,6 @@ from eventapp.inventory.rules import (
     StockMove,
     TicketRequest,
     get_terms,
-    make_join_key,
-    make_leave_key,
-    parse_document_id,
     start_of_day,
     sum_quantities,
 )
@@ -98,7 +102,9 @@ __all__ = [
     "make_promo_error",
     "make_join_key",
     "make_leave_key",
+    "make_retake_key",
     "parse_document_id",
+    "parse_retake_key",
     "start_of_day",
     "sum_quantities",
 ]

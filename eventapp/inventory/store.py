@@ -355,8 +355,12 @@ def build_exists_guard(key: str) -> Query:
 
 def build_never_existed_guard(event: InFlightState, keys: Iterable[str]) -> Query:
     """Return the guard that none of these entries of moves exists or was cleared since the read."""
-    absent: Query = {f"inFlight.{key}": {"$exists": False} for key in keys}
-    return {**absent, "struck": event.get("struck")}
+    return {**build_absent_guard(keys), "struck": event.get("struck")}
+
+
+def build_absent_guard(keys: Iterable[str]) -> Query:
+    """Return the guard that the event has none of these in-flight entries."""
+    return {f"inFlight.{key}": {"$exists": False} for key in keys}
 
 
 def clear_entries(db: Db, event_id: int, keys: Sequence[str], now: datetime) -> None:
