@@ -105,7 +105,7 @@ class ProviderEvent:
     """A verified webhook event.
 
     Events may come late, repeated and in any order. So an event says what became of a payment, and
-    a status that a later one cannot follow is ignored (see `payments.rules`).
+    a status that a later one cannot follow is ignored (see `payments.states`).
 
     Attributes:
         event_id: the provider's id of the event, equal for all deliveries.
@@ -130,10 +130,13 @@ class PaymentProvider(Protocol):
         name: recorded with each attempt, so that refunds go to the provider that was paid.
         charges_at_once: True if `create` always succeeds, at once and without the buyer, so that
             it may be called for a booking that is not stored yet. False for all real providers.
+        buyer_pays: True if the buyer pays at the provider after `create`; False if `create` itself
+            takes the money.
     """
 
     name: str
     charges_at_once: bool
+    buyer_pays: bool
 
     def create(self, attempt: Attempt) -> ProviderPayment:
         """Ask for the payment of an attempt, only once; return it as it is now.

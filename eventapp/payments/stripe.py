@@ -70,6 +70,8 @@ REFUND_EVENTS = frozenset(("refund.failed", "charge.refund.updated"))
 # Nothing that an attempt names is ever deleted at Stripe, so it belongs to another account or mode.
 MISSING = "resource_missing"
 NOT_CANCELLABLE = "payment_intent_unexpected_state"
+# Another request with the same idempotency key is not answered yet.
+KEY_IN_USE = "idempotency_key_in_use"
 FEE_PATH = "latest_charge.balance_transaction"
 _ID = re.compile(r"[0-9a-f]{24}")
 
@@ -99,11 +101,16 @@ class StripeSettings:
         return "_test_" in self.secret_key[:8]
 
 
+class _AnsweredError(PaymentUnavailable):
+    """Stripe answered with an error of its own. What it was asked for may be done."""
+
+
 class StripePayments:
     """Takes payments by PaymentIntents of one Stripe account."""
 
     name = "stripe"
     charges_at_once = False
+    buyer_pays = True
 
     def __init__(
         self, settings: StripeSettings, timeout_seconds: float = TIMEOUT_SECONDS - MARGIN_SECONDS
@@ -185,18 +192,31 @@ class StripePayments:
         return _read_intent(intent.to_dict())
 
     def _cancel(self, attempt: Attempt) -> ProviderPayment:
-        intent_id = attempt.provider_id
+        intent_id = attempt.provider_id or self._find_id_to_cancel(attempt)
         if not intent_id:
-            try:
-                intent_id = self._create(attempt).provider_id
-            except PaymentRefused:  # There is no intent, and no other call can create it either.
-                return ProviderPayment("", "cancelled")
+            return ProviderPayment("", "cancelled")
         if intent := _ask(lambda: self._try_to_cancel(intent_id)):
             return _read_intent(intent.to_dict())
         payment = self._retrieve(intent_id)
         if payment.status not in FINAL_STATUSES:  # It was processing, and has failed since then.
             raise PaymentUnavailable("changed during the cancellation")
         return payment
+
+    def _find_id_to_cancel(self, attempt: Attempt) -> str | None:
+        """Return the id of the intent of an attempt by asking for it again.
+
+        Returns:
+            None if Stripe has refused to create one, or has answered with an error of its own,
+            which it repeats for a day. Nobody can pay then: the client secret of an intent is only
+            known from an answer that also tells its id.
+
+        Raises:
+            PaymentUnavailable: there was no answer.
+        """
+        try:
+            return self._create(attempt).provider_id
+        except (PaymentRefused, _AnsweredError):
+            return None
 
     def _try_to_cancel(self, intent_id: str) -> stripe.PaymentIntent | None:
         """Return the cancelled intent; None if its status, such as `canceled`, forbids it."""
@@ -269,12 +289,13 @@ def _translate(error: stripe.StripeError, *, may_refuse: bool) -> Exception:
     is_refusal = isinstance(
         error, stripe.CardError | stripe.InvalidRequestError | stripe.IdempotencyError
     )
-    if is_refusal and may_refuse:
+    if is_refusal and may_refuse and code != KEY_IN_USE:
         log.info("payment provider refused", **details)
         is_mismatch = isinstance(error, stripe.IdempotencyError)
         return PaymentRefused(code or ("idempotency_error" if is_mismatch else "invalid_request"))
     log.warning("payment provider did not answer", **details)
-    return PaymentUnavailable(kind)
+    has_answered = isinstance(error, stripe.APIError) and (error.http_status or 0) >= 500
+    return _AnsweredError(kind) if has_answered else PaymentUnavailable(kind)
 
 
 def _is_replayed(created: stripe.PaymentIntent) -> bool:

@@ -21,6 +21,9 @@ from eventapp.payments.provider import (
     UnknownProvider,
 )
 
+# Other features use this error, and cannot import those of this one.
+__all__ = ["MAX_EVENT_BYTES", "EventRefused", "receive_event"]
+
 # The greatest size of an event, in bytes. Those of real providers have a few thousand.
 MAX_EVENT_BYTES = 256 * 1024
 
