@@ -29,7 +29,7 @@ from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
-from eventapp.bookings import event_transfer, offer_answers
+from eventapp.bookings import event_transfer, offer_answers, store_payments
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
@@ -37,6 +37,7 @@ from eventapp.bookings.cell_counts import count_cells
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.ledger import store as ledger_store
 from eventapp.bookings.migration import migrate_bookings
+from eventapp.bookings.payments.migration import migrate_payments
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales import ticket_limit
 from eventapp.config import Config, ConfigError, load_config
@@ -81,7 +82,9 @@ from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
 from eventapp.payments import store_events as payment_events_store
-from eventapp.payments.providers import PaymentProvider, UnknownProvider, open_provider
+from eventapp.payments.provider import UnknownProvider
+from eventapp.payments.providers import Providers, open_providers
+from eventapp.payments.stripe import StripeSettings
 from eventapp.permission_table import TABLE
 from eventapp.promotions import routes as promotions_routes
 from eventapp.receipts import routes as receipts_routes
@@ -106,6 +109,7 @@ INDEXES = (
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
+    store_payments.INDEXES,
     ledger_store.INDEXES,
     receipts_store.INDEXES,
     payment_events_store.INDEXES,
@@ -232,6 +236,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
         # Cells and queues are counted last: they count by the entries of the schedule.
         is_migrated = migrate_events(db, default_zone, utc_now())
         is_migrated = migrate_bookings(db, utc_now()) and is_migrated
+        is_migrated = migrate_payments(db, utc_now()) and is_migrated
         is_migrated = migrate_waitlist(db, utc_now()) and is_migrated
         if count_cells(db, utc_now()) and is_migrated:
             database.record_schema_version(db)
@@ -310,7 +315,7 @@ def build_booking_context(
         db,
         inventory=Inventory(db, event_changes),
         limits=read_booking_limits(config),
-        payments=open_payment_provider(config),
+        payments=open_payment_providers(config),
         outbox=outbox,
         ticket_attachments=tickets.build_ticket_attachments,
         on_booked=on_booked,
@@ -320,16 +325,28 @@ def build_booking_context(
     )
 
 
-def open_payment_provider(config: Config) -> PaymentProvider:
-    """Return the payment provider that the settings name.
+def open_payment_providers(config: Config) -> Providers:
+    """Return the payment providers that the settings open.
 
     Raises:
-        ConfigError: there is none with this name.
+        ConfigError: none that takes payments has the name of the setting.
     """
     try:
-        return open_provider(config.payment_provider)
+        return open_providers(config.payment_provider, read_stripe_settings(config))
     except UnknownProvider as error:
         raise ConfigError(f"PAYMENT_PROVIDER: {error}") from None
+
+
+def read_stripe_settings(config: Config) -> StripeSettings | None:
+    """Return the account at Stripe from the settings; None without one.
+
+    It is also needed where new payments go elsewhere, for refunds of earlier ones.
+    """
+    if config.stripe_secret_key is None or config.stripe_webhook_secret is None:
+        return None
+    return StripeSettings(
+        config.stripe_secret_key, config.stripe_webhook_secret, config.stripe_api_base
+    )
 
 
 def read_booking_limits(config: Config) -> Limits:

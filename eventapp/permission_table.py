@@ -45,6 +45,10 @@ ROWS = (
         ("recovery.forgot_password", "recovery.reset_password", "recovery.verify_email"),
     ),
     (
+        Action("report payments, with a signature", ANYONE, NOBODY, NOBODY, None),
+        ("payment_webhooks.receive_event",),
+    ),
+    (
         Action("use the Android app", ANYONE, NOBODY, NOBODY, None),
         (
             *("android.list_events", "android.list_favorites", "android.add_favorite"),
@@ -140,6 +144,7 @@ ROWS = (
         Action("book and wait", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE),
         (
             *("bookings.create_booking", "bookings.confirm_booking", "waitlist.join_waitlist"),
+            "bookings.begin_payment",
             *("waitlist.join", "offers.accept_offer", "offers.leave_waitlist"),
         ),
     ),

@@ -4,11 +4,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from eventapp.bookings import refunds, waitlist_offers
+from bson import ObjectId
+
+from eventapp.bookings import waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
+from eventapp.bookings.payments import checkout, reconciliation, refunds
 from eventapp.bookings.routes import bookings, event_bookings, offers
 from eventapp.core.clock import utc_now
-from eventapp.payments.providers import PaymentRefused, PaymentUnavailable
+from eventapp.payments.provider import PaymentRefused, PaymentUnavailable, ProviderPayment
 from eventapp.waitlist import routes as waitlist_routes
 from tests.factories import make_event, make_user
 
@@ -105,8 +108,8 @@ class RecordingProvider:
     """A payment provider that records its calls, and refuses, fails or breaks on request.
 
     Attributes:
-        charged, returned: cents by the id of the attempt. The first one has the booking's id.
-        refunds: cents by the key of the refund; 0 for a booking that was not charged.
+        charged, returned: cents by the id of the attempt.
+        refunds: cents by the key of the refund; 0 for an attempt that was not charged.
         refuses: True to refuse every charge.
         refuses_refunds_of: ids of attempts of which it refuses the refund.
         refuses_keys: keys of refunds that it refuses.
@@ -115,6 +118,7 @@ class RecordingProvider:
     """
 
     name = "recording"
+    charges_at_once, buyer_pays = False, False
 
     def __init__(self):
         self.charged, self.returned, self.voided, self.calls = {}, {}, set(), []
@@ -122,26 +126,37 @@ class RecordingProvider:
         self.refuses_refunds_of, self.refuses_keys = set(), set()
         self.is_down, self.refunds = False, {}
 
-    def charge(self, attempt_id, cents, currency):
-        self.calls.append(("charge", cents, currency))
+    def create(self, attempt):
+        self.calls.append(("charge", attempt.cents, attempt.currency))
         self._answer()
         self.before()
+        attempt_id = ObjectId(attempt.attempt_id)
         if self.refuses or attempt_id in self.voided:
             raise PaymentRefused
-        self.charged.setdefault(attempt_id, cents)
+        self.charged.setdefault(attempt_id, attempt.cents)
         self.after()
-        return f"charge-{attempt_id}"
+        return ProviderPayment(f"charge-{attempt_id}", "succeeded", attempt.cents)
 
-    def forbid_charges(self, attempt_id):
+    def fetch(self, attempt):
         self._answer()
-        self.voided.add(attempt_id)
-        return self.charged.get(attempt_id, 0)
+        return self._show(attempt)
 
-    def refund(self, attempt_id, cents, currency, key):
-        self.calls.append(("refund", cents, currency))
+    def cancel(self, attempt):
         self._answer()
+        self.voided.add(ObjectId(attempt.attempt_id))
+        return self._show(attempt)
+
+    def _show(self, attempt):
+        cents = self.charged.get(ObjectId(attempt.attempt_id), 0)
+        status = "succeeded" if cents else "cancelled"
+        return ProviderPayment(f"charge-{attempt.attempt_id}", status, cents, fee_cents=0)
+
+    def refund(self, attempt, cents, key):
+        self.calls.append(("refund", cents, attempt.currency))
+        self._answer()
+        attempt_id = ObjectId(attempt.attempt_id)
         if attempt_id in self.refuses_refunds_of or key in self.refuses_keys:
-            raise PaymentRefused("the card is closed")
+            raise PaymentRefused("account_closed")
         if key not in self.refunds:
             self.refunds[key] = cents if attempt_id in self.charged else 0
             self.returned[attempt_id] = self.returned.get(attempt_id, 0) + self.refunds[key]
@@ -185,6 +200,16 @@ def expire_holds(app, **span):
 def pay_refunds(app, **span):
     """Run the job that pays refunds as if so much time had passed."""
     return refunds.pay_due_refunds(context_of(app), later(**span))
+
+
+def reconcile(app, **span):
+    """Run the job that asks the provider about attempts as if so much time had passed."""
+    return reconciliation.reconcile_payments(context_of(app), later(**span))
+
+
+def confirm_booking(context, booking_id, actor, now, quantity=None):
+    """Pay for a hold, or for some tickets of an offer; return the booking as it is then."""
+    return checkout.pay(context, booking_id, actor, checkout.PaymentRequest(quantity), now).booking
 
 
 def refused(answer, status, code):

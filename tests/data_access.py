@@ -38,15 +38,21 @@ WRITES: Table = {
             *("updatedAt", "cancelledAt", "expiresAt"),
             *BOOKED_ENTRY,
             *("items", "quantity", "totalPrice", "totalCents", "discountCents"),
-            *("payment", "refund", "refundDueAt"),
+            *("payment", "refund", "refundDueAt", "reconcileAt"),
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt", "cancellations"),
             *("entries", "ledgerDue"),
         ),
         "bookings.store_copies": BOOKED_ENTRY,
         "bookings.store_due": ("tell", "tellAt"),
-        "bookings.store_migration": (*BOOKED_ENTRY, "bookedMoves"),
-        "bookings.store_moves": (
-            *("refund", "cancellations.*.refund", "refundDueAt", "restock"),
+        "bookings.store_migration": (
+            *(*BOOKED_ENTRY, "bookedMoves"),
+            *("payment", "reconcileAt", "refundDueAt", "entries", "ledgerDue"),
+        ),
+        "bookings.store_moves": ("restock",),
+        "bookings.store_payments": (
+            *("payment", "refund", "cancellations.*.refund", "refundDueAt", "reconcileAt"),
+            *("status", "active", "expiresAt", "retakenBy", "retakeId", "slot"),
+            *("updatedAt", "tell.*", "tellAt"),
             *("entries", "ledgerDue"),
         ),
         "bookings.ledger.store": ("ledgerDue",),
@@ -163,9 +169,10 @@ READS: Table = {
         "bookings.store": (ALL,),
         "bookings.store_copies": ("active", "scheduleId", "copiedMoves"),
         "bookings.store_due": (ALL,),
-        "bookings.store_migration": ("eventId", "date", "location", "active", "scheduleId", "void"),
+        "bookings.store_migration": (ALL,),
         "bookings.store_audits": (ALL,),
         "bookings.store_moves": (ALL,),
+        "bookings.store_payments": (ALL,),
         "bookings.store_reports": (ALL,),
         "tickets.store": (ALL,),
     },
@@ -260,7 +267,7 @@ READS: Table = {
 # one of them writes ENTRY_FIELDS, too (eventapp/bookings/ledger).
 MONEY_FIELDS = frozenset(
     {"status", "active", "items", "quantity", "totalPrice", "totalCents", "discountCents"}
-    | {"refund", "refund.refundId", "cancellations", "cancellations.*.refund"}
+    | {"cancellations"}
 )
 ENTRY_FIELDS = frozenset({"entries", "ledgerDue"})
 
@@ -363,7 +370,16 @@ def lacks_entry(write: Any) -> bool:
         fields = list_fields_written(write)
     else:
         fields = set() if write.get("void") else set(write)
-    return bool(fields & MONEY_FIELDS) and not fields >= ENTRY_FIELDS
+    return bool(fields & MONEY_FIELDS or _pays_refund(write)) and not fields >= ENTRY_FIELDS
+
+
+def _pays_refund(write: Any) -> bool:
+    """Return whether an update records that a refund of a booking is paid, or not paid any more."""
+    fields = write.get("$set", {}) if isinstance(write, dict) else {}
+    values = [value for value in fields.values() if isinstance(value, dict)]
+    return any(name.endswith(".refundId") for name in fields) or any(
+        "refundId" in each or "returned" in each.get("failure", {}).values() for each in values
+    )
 
 
 def _list_writes(name: str, arguments: tuple[Any, ...]) -> list[Any]:

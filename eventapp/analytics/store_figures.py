@@ -158,9 +158,7 @@ def count_pending_work(db: Db) -> dict[str, int]:
         "marksInFlight": db.events.count_documents({"marksSince": {"$exists": True}}),
         "movesDue": db.bookings.count_documents({"restock": "due"})
         + db.waitlist.count_documents({"restock": "due"}),
-        "refundsDue": db.bookings.count_documents(
-            {"refundDueAt": {"$exists": True}, "status": {"$ne": "held"}}
-        ),
+        "refundsDue": db.bookings.count_documents({"refundDueAt": {"$exists": True}}),
         "openHolds": db.bookings.count_documents(held),
         "openOffers": db.bookings.count_documents({**held, "waitlistEntryId": {"$exists": True}}),
         "closingEvents": db.events.count_documents({"closing": {"$exists": True}}),

@@ -5,14 +5,31 @@ from typing import NotRequired, TypedDict
 
 from bson import ObjectId
 
-from eventapp.bookings.types import Amount, BookingItem, OfferStatus, Refund, Shortfall, Status
+from eventapp.bookings.types import BookingItem, OfferStatus, Shortfall, Status
+from eventapp.payments.types import Amount, PaymentState, RefundReason
 from eventapp.waitlist.types import EntryView
 
 
-class RefundView(Refund):
-    """One of the refunds of a booking as the API shows it."""
+class RefundView(TypedDict):
+    """One of the refunds of a booking, or their sum, as the API shows it."""
 
+    amount: Amount  # in whole currency units
+    currency: str  # ISO 4217
+    reason: RefundReason
+    refundedAt: datetime  # UTC, when the refund was decided
+    refundId: NotRequired[str]  # the provider's id; absent until the provider has paid it back
     ticketIds: NotRequired[list[str]]  # what was cancelled; absent if the booking ended otherwise
+
+
+class PaymentView(TypedDict):
+    """The payment of a booking as the API shows it."""
+
+    status: PaymentState
+    attemptId: ObjectId | None  # of the last attempt; None before the first
+    clientSecret: NotRequired[str]  # lets the buyer pay; only in answers that begin or go on to pay
+    provider: NotRequired[str]  # the name of the provider; absent before the first attempt
+    refusal: NotRequired[str]  # the provider's code of why the last attempt was refused
+    expiresAt: datetime | None  # until when the tickets are held; None if they are not
 
 
 class BookingView(TypedDict):
@@ -41,7 +58,8 @@ class BookingView(TypedDict):
     createdAt: datetime
     updatedAt: datetime
     cancelledAt: datetime | None
-    refund: Refund | None
+    payment: PaymentView | None  # None for free bookings
+    refund: RefundView | None  # the sum
     refunds: list[RefundView]
 
 

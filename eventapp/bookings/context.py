@@ -18,7 +18,7 @@ from eventapp.events.types import SaleState
 from eventapp.inventory.service import Inventory
 from eventapp.notifications.outbox import Outbox
 from eventapp.notifications.types import Attachment
-from eventapp.payments.providers import PaymentProvider
+from eventapp.payments.providers import Providers
 
 # Returns the ticket codes of a confirmed booking and the files to attach to its mail.
 TicketAttachments = Callable[
@@ -33,7 +33,7 @@ class BookingContext:
         db: the database.
         inventory: the stock of the events.
         limits: the limits and durations that the settings give.
-        payments: the payment provider.
+        payments: the payment providers.
         outbox: holds the mails to send.
         ticket_attachments: renders the tickets and the calendar entry for mails about a booking.
         on_booked: called with the eventId of each booking and of each accepted offer that has a
@@ -51,7 +51,7 @@ class BookingContext:
         db: Db,
         inventory: Inventory,
         limits: Limits,
-        payments: PaymentProvider,
+        payments: Providers,
         outbox: Outbox | None = None,
         ticket_attachments: TicketAttachments | None = None,
         on_booked: Callable[[int], None] = lambda _event_id: None,

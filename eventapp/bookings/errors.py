@@ -113,13 +113,25 @@ class NotHeld(Conflict):
 
 
 class HoldExpired(Conflict):
-    """The hold has ended. If a charge was made too late, `refund` is its refund."""
+    """The hold has ended. If money came too late, `refund` is its refund."""
 
     code, message = "hold_expired", "The hold has expired; nothing was charged"
 
 
+class AttemptNotFound(NotFound):
+    """The booking has no such attempt to pay."""
+
+    code, message = "attempt_not_found", "Attempt not found"
+
+
+class PaymentUnderWay(Conflict):
+    """The buyer can still pay the attempt `attemptId`, and at most one attempt is live."""
+
+    code, message = "payment_under_way", "A payment of this booking is under way"
+
+
 class PaymentFailed(Conflict):
-    """The payment provider refused the charge; the booking is still held."""
+    """The payment provider refused the payment; the booking is still held."""
 
     code, message = "payment_failed", "The payment was refused; the tickets are still held"
 
@@ -127,7 +139,7 @@ class PaymentFailed(Conflict):
 class ProviderUnavailable(TemporaryFailure):
     """The payment provider does not answer; the booking is still held.
 
-    The same request charges at most once, however often it is repeated.
+    The same request begins one attempt to pay, however often it is repeated.
     """
 
     code = "payment_unavailable"

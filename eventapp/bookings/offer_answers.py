@@ -11,7 +11,7 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
 from eventapp.bookings.offer_lists import determine_offer_status
-from eventapp.bookings.transitions import confirm_booking
+from eventapp.bookings.payments.checkout import Checkout, PaymentRequest, pay
 from eventapp.bookings.types import StoredBooking
 from eventapp.bookings.waitlist_offers import decline_offer, offer_in_request
 from eventapp.core.access.actor import Actor
@@ -39,8 +39,8 @@ def accept_offer(
     now: datetime,
     *,
     booking_id: ObjectId | None = None,
-) -> StoredBooking:
-    """Charge for an open offer to the caller and confirm it.
+) -> Checkout:
+    """Accept an open offer to the caller: begin its payment, or confirm it if it is free.
 
     Args:
         quantity: how many of the offered tickets to take; None for all. If it is more than were
@@ -48,10 +48,11 @@ def accept_offer(
         booking_id: the id of the offer; None for the newest open one.
 
     Returns:
-        The confirmed booking.
+        The booking, which is held until the provider says that the money came.
 
     Raises:
-        NoOffer, HoldExpired, PaymentFailed, EmailNotVerified: the booking is not confirmed.
+        NoOffer, HoldExpired, PaymentUnderWay, PaymentFailed, ProviderUnavailable, EmailNotVerified:
+            the booking is not confirmed.
     """
     user_id = actor.require_user_id()
     if context.limits.requires_verified_email:
@@ -60,9 +61,9 @@ def accept_offer(
     newest = next((offer for offer in offers if rules.is_open_hold(offer, now)), None)
     if newest is None:
         raise _make_no_offer(offers, "last offer" if booking_id is None else "offer", now)
-    booking = confirm_booking(context, newest["_id"], actor, now, quantity)
+    checkout = pay(context, newest["_id"], actor, PaymentRequest(quantity), now)
     offer_in_request(context, event_id, now)
-    return booking
+    return checkout
 
 
 def _make_no_offer(offers: Sequence[StoredBooking], name: str, now: datetime) -> NoOffer:

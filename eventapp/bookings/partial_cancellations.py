@@ -29,7 +29,7 @@ from eventapp.bookings.errors import (
     TicketNotFound,
 )
 from eventapp.bookings.ledger.entries import build_part_entries
-from eventapp.bookings.refunds import pay_in_request
+from eventapp.bookings.payments.refunds import pay_in_request
 from eventapp.bookings.service import find_booking, find_visible_booking
 from eventapp.bookings.transitions import (
     CHANGE_ATTEMPTS,
@@ -49,6 +49,7 @@ from eventapp.core.errors import Conflict
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import process_now
 from eventapp.inventory.service import Quantities, StockMove
+from eventapp.payments import states
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def _cancel_places(
         )
     number = len(booking.get("cancellations", [])) + 1
     quantities = dict(ticket_places.count_by_type(places))
-    move = StockMove.for_return(str(booking["_id"]), quantities, held=False, number=number)
+    move = StockMove.for_return(str(booking["_id"]), quantities, held=False, part=str(number))
     fields: Query = {
         **left,
         "updatedAt": now,
@@ -236,7 +237,10 @@ def _cancel_places(
     if cents := booking["totalCents"] - left["totalCents"]:
         refund = rules.build_refund(cents, booking["currency"], "part_cancelled", now)
         cancellation["refund"] = refund
-        fields["refundDueAt"] = now + rules.REQUEST_TIME
+        fields["refundDueAt"] = rules.find_refund_due_time("part_cancelled", now)
+        fields["payment"] = states.update_state(
+            booking["payment"], [*rules.list_refunds(booking), refund]
+        )
     changed = store.update_booking(
         context.db,
         booking["_id"],

@@ -2,7 +2,7 @@
 
 Every change of a booking is several writes, and a process may die between any two of them. What is
 left unfinished is found by its age: ABANDONED_AFTER is longer than a request may take, so no
-process works any more on what is older. There are four cases:
+process works any more on what is older. There are five cases:
 
 * A pending stock move of a booking or of an ended waitlist entry is applied.
 * A claimed waitlist entry: if the offer is stored, it is subtracted from the entry. Else a
@@ -11,6 +11,9 @@ process works any more on what is older. There are four cases:
   on a waitlist entry is left for that booking, the in-flight entry is cleared. If it is not stored,
   a tombstone is inserted under its id, so that a process that was only suspended can no longer
   store it, and then the take or join is undone.
+* An in-flight entry of a take for a payment that came late is cleared if the booking says that this
+  take confirmed it. If not, the attempt is marked as void in the booking, and the take is
+  undone.
 * An in-flight entry of a stock move is cleared once the move is recorded as applied.
 
 Every step may be interrupted, repeated, and run by several workers at the same time. What fails is
@@ -25,13 +28,14 @@ from bson import ObjectId
 
 from eventapp.bookings import store, store_due, store_moves
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.payments.late_payments import give_up_retake
 from eventapp.bookings.transitions import MOVE_KIND, apply_pending_moves
 from eventapp.bookings.types import StoredBooking
 from eventapp.bookings.waitlist_offers import withdraw_forgotten
-from eventapp.core.clock import start_clock
+from eventapp.core.clock import start_clock, utc_now
 from eventapp.due_work.service import DueRun, process_due
 from eventapp.events.stock_types import InFlightEntry
-from eventapp.inventory.service import parse_document_id
+from eventapp.inventory.service import parse_document_id, parse_retake_key
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
@@ -160,7 +164,11 @@ def _resolve_entries(
     context: BookingContext, event_id: int, entries: Mapping[str, InFlightEntry]
 ) -> int:
     """Clear the entries whose outcome is recorded; undo takes and joins that never will be."""
-    take_ids = [ObjectId(key) for key, entry in entries.items() if entry["kind"] == "take"]
+    take_ids = [
+        ObjectId(key)
+        for key, entry in entries.items()
+        if entry["kind"] == "take" and not parse_retake_key(key)
+    ]
     booked = {str(id_) for id_ in store.find_existing_ids(context.db, take_ids)}
     recorded = []
     for key, entry in entries.items():
@@ -170,6 +178,12 @@ def _resolve_entries(
             # until the offer is subtracted from that entry.
             if "leftQueue" not in entry or not waitlist.is_claimed_for(context.db, document_id):
                 recorded.append(key)
+        elif retake := parse_retake_key(key):
+            attempt_id = ObjectId(retake.attempt_id)
+            if give_up_retake(context, document_id, attempt_id, retake.take_id, utc_now()):
+                recorded.append(key)
+            else:
+                context.inventory.undo(event_id, key)
         elif entry["kind"] == "take":
             if store.insert_tombstone(context.db, document_id):
                 context.inventory.undo(event_id, key)

@@ -7,25 +7,23 @@ A booking is `held` while its tickets are reserved for a payment or offered from
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import cast, get_args
 
 from eventapp.bookings.bodies import ItemPrice, Quote
 from eventapp.bookings.types import (
-    Amount,
     BookingId,
     BookingItem,
     Cancellation,
     ChangeReason,
     EntryCopy,
     ItemTotals,
-    Payment,
     PendingMove,
-    Refund,
     Status,
     StoredBooking,
     UserId,
 )
 from eventapp.events.types import SaleState, ScheduleEntry
+from eventapp.payments.types import Amount, PaymentState, Refund, RefundReason
 
 HELD: Status = "held"
 CONFIRMED: Status = "confirmed"
@@ -33,17 +31,17 @@ CANCELLED: Status = "cancelled"
 EXPIRED: Status = "expired"
 STATUSES = (HELD, CONFIRMED, CANCELLED, EXPIRED)
 ACTIVE_STATUSES = (HELD, CONFIRMED)
+PAYMENT_STATES: tuple[PaymentState, ...] = get_args(PaymentState)
 # 0, O, 1, I and L are left out, because they are mistaken for one another when read aloud.
 REFERENCE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 # The slot of a booking that its holder made. See `bookings.store`.
 DIRECT_SLOT = "direct"
-# No request charges for longer than this.
-MAX_CHARGE_TIME = timedelta(seconds=30)
 # The request that cancels a booking pays its refund within this time, else the worker does.
 REQUEST_TIME = timedelta(seconds=10)
 
 # Kinds of notifications to the holder.
 BOOKING_CONFIRMED, WAITLIST_OFFER = "booking_confirmed", "waitlist_offer"
+PAYMENT_REFUNDED = "payment_refunded"
 TICKETS_CANCELLED = "tickets_cancelled"
 # The kind of notification to the holder, by the reason why the booking ended. A holder who declines
 # an offer is not notified.
@@ -318,70 +316,18 @@ def get_pending_move(booking: StoredBooking) -> PendingMove | None:
     return booking["due"] if booking.get("restock") == "due" else None
 
 
-def compute_charged_cents(booking: StoredBooking) -> int:
-    """Return what a confirmed booking was charged, less what cancelled tickets give back, in cents.
-
-    A booking that was confirmed without a hold has no payment. It counts as charged in full.
-    """
-    payment = booking.get("payment")
-    if not payment or "cents" not in payment:
-        return booking["totalCents"]
-    refunds = (each["refund"] for each in booking.get("cancellations", []))
-    return payment["cents"] - sum(to_cents(refund["amount"]) for refund in refunds if refund)
+def list_refunds(booking: StoredBooking) -> list[Refund]:
+    """Return the refunds of a booking that are not those of single attempts, in their order."""
+    parts = (each["refund"] for each in booking.get("cancellations", []))
+    return [each for each in (*parts, booking["refund"]) if each]
 
 
-def is_charge_uncertain(payment: Payment | None) -> bool:
-    """Return whether a charge was begun and its success was never recorded.
-
-    A refused charge counts too, because a parallel charge may have succeeded.
-    """
-    return payment is not None and "id" not in payment
-
-
-def get_attempt_id(booking_id: BookingId, payment: Payment | None) -> BookingId:
-    """Return the id of the last attempt to charge for a booking.
-
-    An older version had one attempt for each booking, with the booking's id.
-    """
-    return payment.get("attemptId", booking_id) if payment else booking_id
-
-
-def may_repeat_charge(payment: Payment, cents: int, provider_name: str) -> bool:
-    """Return whether a charge of this amount is the recorded attempt again."""
-    is_given_up = "refusedAt" in payment or "forbiddenAt" in payment
-    is_same = payment.get("cents") == cents and payment["provider"] == provider_name
-    return is_same and not is_given_up
-
-
-def is_charge_under_way(payment: Payment, now: datetime) -> bool:
-    """Return whether a request may be making the recorded charge at this moment."""
-    has_ended = payment.keys() & {"refusedAt", "unknownAt", "forbiddenAt"}
-    return not has_ended and now - payment["begunAt"] < MAX_CHARGE_TIME
-
-
-def find_refund_due_time(
-    booking: StoredBooking, cents: int, reason: ChangeReason, now: datetime
-) -> datetime | None:
-    """Return when the worker looks after the money of a booking that changes; None for never.
-
-    Args:
-        cents: the refund that is decided, 0 for none.
-    """
-    if not cents and not is_charge_uncertain(booking.get("payment")):
-        return None
+def find_refund_due_time(reason: RefundReason, now: datetime) -> datetime:
+    """Return when the worker pays a refund, if the request that decides it does not."""
     return now + REQUEST_TIME if reason in ("cancelled", "part_cancelled") else now
 
 
-def is_refund_unmarked(booking: StoredBooking) -> bool:
-    """Return whether an ended booking has a refund to be paid that an older version decided."""
-    if booking["active"] or "refundDueAt" in booking:
-        return False
-    if refund := booking["refund"]:
-        return "refundId" not in refund
-    return is_charge_uncertain(booking.get("payment"))
-
-
-def build_refund(cents: int, currency: str, reason: ChangeReason, now: datetime) -> Refund:
+def build_refund(cents: int, currency: str, reason: RefundReason, now: datetime) -> Refund:
     """Return a refund that is decided and not yet paid, and therefore has no `refundId`."""
     return {"amount": from_cents(cents), "currency": currency, "reason": reason, "refundedAt": now}
 

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, get_args
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from eventapp.bookings.rules import STATUSES
+from eventapp.bookings.rules import PAYMENT_STATES, STATUSES
 from eventapp.bookings.types import Shortfall
 from eventapp.core.http.fields import (
     MAX_INT64,
@@ -231,6 +231,28 @@ class RefundPart(Refund):
     )
 
 
+class PaymentAnswer(Schema):
+    """The payment of a booking."""
+
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(PAYMENT_STATES),
+        metadata={
+            "description": "`required`: pay with `clientSecret`. `processing` and `unknown`: wait. "
+            "`failed`: begin the next attempt. The booking is confirmed when the money came."
+        },
+    )
+    attemptId = fields.String(required=True, allow_none=True)
+    clientSecret = fields.String(
+        metadata={"description": "Lets the buyer pay; only in answers that begin a payment."}
+    )
+    provider = fields.String()
+    refusal = fields.String(metadata={"description": "The provider's code of the last refusal."})
+    expiresAt = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "The end of the hold."}
+    )
+
+
 class BookingAnswer(Schema):
     """A booking. Items, quantity and price are what is left after tickets were cancelled.
 
@@ -280,6 +302,12 @@ class BookingAnswer(Schema):
     createdAt = fields.DateTime(required=True)
     updatedAt = fields.DateTime(required=True)
     cancelledAt = fields.DateTime(required=True, allow_none=True)
+    payment = fields.Nested(
+        PaymentAnswer,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for a free booking."},
+    )
     refund = fields.Nested(
         Refund,
         required=True,
@@ -373,3 +401,9 @@ class OffersAnswer(PageAnswer):
     """A page of the offers to a user."""
 
     notifications = fields.List(fields.Nested(Offer), required=True)
+
+
+class ReceivedAnswer(Schema):
+    """An event of a payment provider was received."""
+
+    received = fields.Boolean(required=True)

@@ -6,6 +6,7 @@ This is also the module that other features call.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from bson import ObjectId
 
@@ -25,6 +26,7 @@ from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
 from eventapp.events import service as events
 from eventapp.inventory.service import EventNotFound, start_of_day
+from eventapp.payments.types import Refund
 
 # Routes and other features use these, and cannot import the rules.
 __all__ = [
@@ -106,9 +108,15 @@ def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor
     return actor.may_manage_event(booking["eventId"], organizer_id)
 
 
-def render_current(context: BookingContext, booking: StoredBooking) -> BookingView:
-    """Return a booking as the API shows it, with the present state of its schedule entry."""
-    return views.render_booking(follow_event(context.db, booking))
+def render_current(
+    context: BookingContext, booking: StoredBooking, client_secret: str | None = None
+) -> BookingView:
+    """Return a booking as the API shows it, with the present state of its schedule entry.
+
+    Args:
+        client_secret: lets the buyer pay; it is shown to the buyer alone.
+    """
+    return views.render_booking(follow_event(context.db, booking), client_secret)
 
 
 def render_visible_booking(
@@ -294,7 +302,7 @@ def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
     """
     for batch in store.iterate_batches(db, {"eventId": event_id}, BOOKINGS_PER_QUERY):
         for booking in follow_events(db, batch):
-            yield {**booking, "refund": views.sum_refunds(booking)}
+            yield {**booking, "refund": cast(Refund | None, views.sum_refunds(booking))}
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
@@ -303,10 +311,6 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return the bookings and payments of a user."""
+    """Return the bookings of a user, with all attempts to pay for them."""
     bookings = follow_events(db, store.find_bookings_of_user(db, user_id))
-    return {
-        "bookings": [
-            {**views.render_booking(one), "payment": one.get("payment")} for one in bookings
-        ]
-    }
+    return {"bookings": [views.render_export(booking) for booking in bookings]}

@@ -17,6 +17,8 @@ that a counter should have is the sum of what each booking and waitlist entry co
 * An ended waitlist entry contributes 1 while its leave is pending and has no in-flight entry.
 * A take or a join in flight whose booking or waitlist entry is not stored contributes what the
   in-flight entry says. If the document is stored, the document alone counts.
+* A take in flight for an expired booking, which its payment reached late, contributes what the
+  in-flight entry says until the booking is confirmed by that attempt.
 
 Why the sum is exact. Suppose that the event has the same revision before and after the records were
 read, so it was not written in between. Then the contribution of no booking and of no waitlist entry
@@ -48,9 +50,14 @@ from eventapp.bookings import rules, store_audits
 from eventapp.bookings.types import CodeSum, PendingMove, StoredBooking, TicketSum
 from eventapp.core.database import Db
 from eventapp.events.service import PlacedQueue, find_queue
-from eventapp.events.stock_types import Cell, Cells, InFlightEntry
+from eventapp.events.stock_types import Cell, Cells
 from eventapp.events.types import InFlightState
-from eventapp.inventory.service import CELL_COUNTERS, make_leave_key, parse_document_id
+from eventapp.inventory.service import (
+    CELL_COUNTERS,
+    make_leave_key,
+    parse_document_id,
+    parse_retake_key,
+)
 from eventapp.waitlist import auditing as waitlist
 from eventapp.waitlist.types import WaitingSum, WaitlistEntry
 
@@ -92,26 +99,39 @@ class ExpectedStock:
         """Add the contribution of bookings to the uses of their promo code."""
         self._add_uses(row["code"], row["bookings"], row["move"])
 
-    def add_take(self, key: str, booking: StoredBooking | None) -> None:
-        """Add the contribution of a take in flight, or of its booking if that is stored."""
+    def add_takes(self, keys: Iterable[str], booking: StoredBooking | None) -> None:
+        """Add the contribution of a booking if it is stored, and of its takes in flight.
+
+        Args:
+            keys: the keys of the takes, which count while the booking does not record them.
+        """
+        if booking:
+            self._add_booking(booking)
+        for key in keys:
+            if not _is_recorded(key, booking):
+                self._add_unrecorded_take(key)
+
+    def _add_booking(self, booking: StoredBooking) -> None:
+        pending = rules.get_pending_move(booking)
+        if "promoCode" in booking:
+            self._add_uses(booking["promoCode"], int(booking["active"]), pending)
+        schedule_id = booking.get("scheduleId") or 0
+        for item in booking["items"]:
+            type_id, quantity = item["ticketTypeId"], item["quantity"]
+            self._add_tickets(schedule_id, type_id, booking["status"], quantity)
+        if pending:
+            self._add_pending_move(schedule_id, pending)
+
+    def _add_unrecorded_take(self, key: str) -> None:
         entry = self._entries[key]
-        if booking is None and entry["kind"] == "take":
-            self._unrecorded_keys.add(key)
-            status = rules.HELD if entry["held"] else rules.CONFIRMED
-            for type_id, quantity in entry["items"]:
-                self._add_tickets(entry.get("scheduleId", 0), type_id, status, quantity)
-            if "code" in entry:
-                self.promo_uses[entry["code"]] += 1
-        elif booking:
-            if "promoCode" in booking:
-                pending = rules.get_pending_move(booking)
-                self._add_uses(booking["promoCode"], int(booking["active"]), pending)
-            schedule_id = booking.get("scheduleId") or 0
-            for item in booking["items"]:
-                type_id, quantity = item["ticketTypeId"], item["quantity"]
-                self._add_tickets(schedule_id, type_id, booking["status"], quantity)
-            if move := rules.get_pending_move(booking):
-                self._add_pending_move(schedule_id, move)
+        if entry["kind"] != "take":
+            return
+        self._unrecorded_keys.add(key)
+        status = rules.HELD if entry["held"] else rules.CONFIRMED
+        for type_id, quantity in entry["items"]:
+            self._add_tickets(entry.get("scheduleId", 0), type_id, status, quantity)
+        if "code" in entry:
+            self.promo_uses[entry["code"]] += 1
 
     def add_waiting(self, row: WaitingSum) -> None:
         """Add the contribution of waitlist entries."""
@@ -198,6 +218,15 @@ class ExpectedStock:
         return any(id_ == type_id and ended_entries for id_, ended_entries in left_queue)
 
 
+def _is_recorded(key: str, booking: StoredBooking | None) -> bool:
+    """Return whether the booking of a take in flight is stored, and says that the take counts."""
+    retake = parse_retake_key(key)
+    if booking is None or retake is None:
+        return booking is not None
+    is_paid_by = str(booking.get("retakenBy")) == retake.attempt_id
+    return is_paid_by and booking.get("retakeId") == retake.take_id
+
+
 def _sum_entry(entry: WaitlistEntry) -> list[WaitingSum]:
     """Return the rows of an entry as `waitlist.sum_waiting` returns them: one or none."""
     is_leaving = entry.get("restock") == "due"
@@ -229,23 +258,30 @@ def read_expected_stock(db: Db, events: Sequence[InFlightState]) -> Mapping[int,
     for entries in waitlist.sum_waiting(db, event_ids, list(joins)):
         expected[entries["event"]].add_waiting(entries)
     bookings = {b["_id"]: b for b in store_audits.find_bookings(db, list(takes))}
-    for booking_id, (event_id, key) in takes.items():
-        expected[event_id].add_take(key, bookings.get(booking_id))
+    for booking_id, in_flight in takes.items():
+        for event_id, keys in in_flight.items():
+            expected[event_id].add_takes(keys, bookings.get(booking_id))
     stored = {each["_id"]: each for each in waitlist.find_entries(db, list(joins))}
-    for entry_id, (event_id, key) in joins.items():
-        expected[event_id].add_join(key, stored.get(entry_id))
+    for entry_id, in_flight in joins.items():
+        for event_id, (key,) in in_flight.items():
+            expected[event_id].add_join(key, stored.get(entry_id))
     return expected
 
 
-def _find_ids(events: Iterable[InFlightState], kind: str) -> dict[ObjectId, tuple[int, str]]:
-    """Return the documents of the in-flight entries of a kind: eventId and key by their ids."""
+def _find_ids(
+    events: Iterable[InFlightState], kind: str
+) -> defaultdict[ObjectId, defaultdict[int, list[str]]]:
+    """Return the ids of the documents of the in-flight entries of a kind.
 
-    def is_of_kind(entry: InFlightEntry) -> bool:
-        return entry["kind"] == kind
-
-    return {
-        ObjectId(parse_document_id(key)): (event["eventId"], key)
-        for event in events
-        for key, entry in event["inFlight"].items()
-        if is_of_kind(entry)
-    }
+    Returns:
+        The keys of the entries by the id of the document and by eventId. A booking has two of them
+        while its tickets are taken again.
+    """
+    keys: defaultdict[ObjectId, defaultdict[int, list[str]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for event in events:
+        for key, entry in event["inFlight"].items():
+            if entry["kind"] == kind:
+                keys[ObjectId(parse_document_id(key))][event["eventId"]].append(key)
+    return keys

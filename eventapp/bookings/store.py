@@ -25,6 +25,7 @@ from pymongo.collection import Collection
 
 from eventapp.bookings.ledger.store import build_update
 from eventapp.bookings.ledger.types import LedgerEntry
+from eventapp.bookings.store_payments import build_payment_guard
 from eventapp.bookings.types import BookingIdOnly, Cancellation, StoredBooking, Tombstone
 from eventapp.core.database import Db, Query, make_unknown_outcome_error, try_insert_unordered
 
@@ -71,7 +72,6 @@ INDEXES = {
         ),
         IndexModel([("waitlistEntryId", ASCENDING)], name="offers", sparse=True),
         IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
-        IndexModel([("refundDueAt", ASCENDING)], name="refund_due", sparse=True),
     ],
 }
 
@@ -258,7 +258,7 @@ def count_bookings(db: Db, where: Query, *, up_to: int, hint: str | None = None)
 
 
 def build_unchanged_guard(booking: StoredBooking) -> Query:
-    """Return the guard that a booking has the status and the tickets with which it was read.
+    """Return the guard that a booking has the status, tickets and payment with which it was read.
 
     Its quantity only ever falls, so where it is equal, no ticket was cancelled in between. Nor has
     the worker refreshed the copy of its schedule entry: a booking that ends stores a copy, too,
@@ -268,6 +268,7 @@ def build_unchanged_guard(booking: StoredBooking) -> Query:
         "status": booking["status"],
         "quantity": booking["quantity"],
         "copiedMoves": booking.get("copiedMoves"),
+        **build_payment_guard(booking),
     }
 
 

@@ -1,4 +1,4 @@
-"""Find bookings with work that is due: holds to expire, moves and refunds, holders to notify.
+"""Find bookings with work that is due: expired holds, moves, refunds, payments, notifications.
 
 Every function returns the longest due first. `without` names the bookings whose last attempt failed
 and whose next one is not due yet (see `eventapp.due_work`).
@@ -39,12 +39,17 @@ def find_moves_before(
 def find_refunds_due(
     db: Db, now: datetime, limit: int, without: Sequence[object] = ()
 ) -> list[StoredBooking]:
-    """Return bookings with a refund to pay, or a charge of which the success is unknown.
-
-    A hold may still be confirmed by its charge.
-    """
-    due = {"refundDueAt": {"$lte": now}, "status": {"$ne": "held"}, **exclude_ids(without)}
+    """Return bookings with a refund to pay."""
+    due = {"refundDueAt": {"$lte": now}, **exclude_ids(without)}
     return _find(db, due, "refundDueAt", limit)
+
+
+def find_payments_to_reconcile(
+    db: Db, now: datetime, limit: int, without: Sequence[object] = ()
+) -> list[StoredBooking]:
+    """Return bookings with an attempt that the provider is to be asked about."""
+    due = {"reconcileAt": {"$lte": now}, **exclude_ids(without)}
+    return _find(db, due, "reconcileAt", limit)
 
 
 def find_with_pending_notifications(

@@ -1,4 +1,4 @@
-"""Store refunds and pending stock moves of bookings.
+"""Store the pending stock moves of bookings.
 
 `restock: "due"` means that the stock move in `due` is pending: the booking was confirmed, has lost
 tickets or has ended, and it is not yet recorded that the event's stock has changed accordingly. A
@@ -7,16 +7,12 @@ booking with a pending move does not change again until the move is recorded as 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 from pymongo.collection import Collection
 
-from eventapp.bookings.ledger.store import build_update
-from eventapp.bookings.ledger.types import LedgerEntry
-from eventapp.bookings.types import BookingWithMoveKey, ChangeReason, Refund, StoredBooking
+from eventapp.bookings.types import BookingWithMoveKey, ChangeReason, StoredBooking
 from eventapp.core.database import Db, Query
 
 
@@ -66,52 +62,3 @@ def record_moves_applied(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence
     """
     applied = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
     db.bookings.update_many(applied, {"$set": {"restock": "done"}})
-
-
-def decide_refund(
-    db: Db, booking_id: ObjectId, refund: Refund, entries: Sequence[LedgerEntry], now: datetime
-) -> StoredBooking | None:
-    """Store the refund of an ended booking that has none yet, to be paid.
-
-    Args:
-        entries: added to the booking.
-
-    Returns:
-        The booking after the update; None, with nothing written, if it has a refund or is active.
-    """
-    return _bookings(db).find_one_and_update(
-        {"_id": booking_id, "active": False, "refund": None},
-        build_update({"refund": refund, "refundDueAt": now}, entries),
-        return_document=ReturnDocument.AFTER,
-    )
-
-
-def set_refund_due(db: Db, booking_id: ObjectId, now: datetime) -> None:
-    """Let the worker look after the refund of an ended booking."""
-    ended = {"_id": booking_id, "active": False, "refundDueAt": {"$exists": False}}
-    db.bookings.update_one(ended, {"$set": {"refundDueAt": now}})
-
-
-def clear_refund_due(db: Db, booking: StoredBooking) -> None:
-    """Record that nothing more is to be paid back for a booking.
-
-    Nothing is written if the booking has got another refund since it was read.
-    """
-    count = len(booking.get("cancellations", []))
-    unchanged = {"status": booking["status"], f"cancellations.{count}": {"$exists": False}}
-    db.bookings.update_one({"_id": booking["_id"], **unchanged}, {"$unset": {"refundDueAt": ""}})
-
-
-def record_refund_paid(
-    db: Db, booking_id: ObjectId, path: str, refund: Refund, entries: Sequence[LedgerEntry]
-) -> None:
-    """Store a refund that was paid, also while a move is pending.
-
-    A refund that is recorded as paid already is left as it is.
-
-    Args:
-        path: where the refund is in the booking: see `ticket_places.UnpaidRefund`.
-        entries: added to the booking.
-    """
-    unpaid = {"_id": booking_id, f"{path}.refundId": {"$exists": False}}
-    db.bookings.update_one(unpaid, build_update({path: refund}, entries))

@@ -10,20 +10,23 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from eventapp.bookings.rules import make_ticket_id, resize_item, sum_items
-from eventapp.bookings.types import BookingItem, ItemTotals, Refund, StoredBooking
+from eventapp.bookings.types import BookingItem, ItemTotals, StoredBooking
+from eventapp.payments.types import Refund, StoredAttempt
 
 
-class UnpaidRefund(NamedTuple):
-    """A refund of a booking that is decided and not recorded as paid.
+class KeyedRefund(NamedTuple):
+    """A refund of a booking.
 
     Attributes:
-        path: where it is in the booking, as an update names it.
-        key_suffix: what follows the id of the attempt in the key under which it is paid once.
+        path: where it is in the booking, as an update names it; empty for that of an attempt.
+        attempt: the attempt whose money it pays back.
+        key: the key under which the provider pays it once.
     """
 
     refund: Refund
     path: str
-    key_suffix: str
+    attempt: StoredAttempt
+    key: str
 
 
 def list_places(booking: StoredBooking) -> list[str]:
@@ -106,13 +109,36 @@ def list_issued_items(booking: StoredBooking) -> list[BookingItem]:
     return [*items, *gone.values()]
 
 
-def list_unpaid_refunds(booking: StoredBooking) -> list[UnpaidRefund]:
+def list_unpaid_refunds(booking: StoredBooking) -> list[KeyedRefund]:
     """Return the refunds of a booking that are to be paid, in the order of their decisions."""
-    refunds = [
-        UnpaidRefund(each["refund"], f"cancellations.{index}.refund", f"-{index + 1}")
-        for index, each in enumerate(booking.get("cancellations", []))
-        if each["refund"]
-    ]
-    if booking["refund"]:
-        refunds.append(UnpaidRefund(booking["refund"], "refund", ""))
-    return [each for each in refunds if "refundId" not in each.refund and each.refund["amount"]]
+    return [each for each in _list_refunds(booking) if "refundId" not in each.refund]
+
+
+def list_paid_refunds(booking: StoredBooking) -> list[KeyedRefund]:
+    """Return the refunds of a booking that are recorded as paid, in the order of their decisions.
+
+    The key of one that the provider could not pay is another one when it is paid again.
+    """
+    return [each for each in _list_refunds(booking) if "refundId" in each.refund]
+
+
+def _list_refunds(booking: StoredBooking) -> list[KeyedRefund]:
+    """Return the refunds of a booking, without those of nothing."""
+    attempts = booking["payment"]["attempts"] if "payment" in booking else []
+    refunds = [_add_key(each["refund"], "", each) for each in attempts if "refund" in each]
+    paid = next((a for a in attempts if a["state"] == "succeeded" and "refund" not in a), None)
+    if paid:
+        refunds += [
+            _add_key(each["refund"], f"cancellations.{index}.refund", paid, f"-{index + 1}")
+            for index, each in enumerate(booking.get("cancellations", []))
+            if each["refund"]
+        ]
+        if booking["refund"]:
+            refunds.append(_add_key(booking["refund"], "refund", paid))
+    return [each for each in refunds if each.refund["amount"]]
+
+
+def _add_key(refund: Refund, path: str, attempt: StoredAttempt, suffix: str = "") -> KeyedRefund:
+    returns = refund.get("returns", 0)
+    again = f"-again{returns}" if returns else ""
+    return KeyedRefund(refund, path, attempt, f"{attempt['attemptId']}{suffix}{again}")

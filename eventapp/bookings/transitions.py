@@ -1,4 +1,4 @@
-"""Confirm, cancel and expire bookings, each exactly once, however many processes try.
+"""Cancel and expire bookings, each exactly once, however many processes try.
 
 A transition has two steps. One guarded update of the booking changes its status, and adds a pending
 stock move and the refund that it decides. Then `apply_pending_moves` changes the event's stock and
@@ -7,46 +7,33 @@ records the move as applied. If a process dies between the two, the next request
 
 `bookings.partial_cancellations` cancels some of the tickets of a booking in the same two steps.
 
-Money goes its own way: `bookings.charging` charges for holds, and `bookings.refunds` pays refunds
+Money goes its own way: `bookings.payments` takes the payments that confirm holds, and pays refunds
 after the stock moves.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from bson import ObjectId
 
 from eventapp.bookings import booked_entries, rules, store, store_moves
 from eventapp.bookings.booked_entries import compute_cancellation_deadline, follow_event
-from eventapp.bookings.charging import build_charged_guard, charge
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.errors import (
-    CancellationClosed,
-    HoldExpired,
-    NotCancellable,
-    NotHeld,
-    TicketCheckedIn,
-)
-from eventapp.bookings.ledger.entries import (
-    build_confirmation_entries,
-    build_end_entries,
-)
-from eventapp.bookings.refunds import mark_unpaid, pay_in_request, refund_late_charge
-from eventapp.bookings.service import (
-    find_booking,
-    find_own_booking,
-    find_visible_booking,
-    is_organizer_or_admin,
-)
-from eventapp.bookings.types import Cancellation, ChangeReason, Payment, Status, StoredBooking
+from eventapp.bookings.errors import CancellationClosed, NotCancellable, TicketCheckedIn
+from eventapp.bookings.ledger.entries import build_end_entries
+from eventapp.bookings.payments.refunds import pay_in_request
+from eventapp.bookings.service import find_booking, find_visible_booking, is_organizer_or_admin
+from eventapp.bookings.types import Cancellation, ChangeReason, Status, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Query
 from eventapp.core.errors import Conflict
 from eventapp.core.failpoints import failpoint
 from eventapp.inventory.service import StockMove, fold_code
+from eventapp.payments import states
+from eventapp.payments.types import RefundReason
 
-# An attempt fails if another request has changed the booking since it was read. An attempt to
-# confirm also fails while a charge of another amount is under way.
+# How often a change is tried. It fails if another request has changed the booking meanwhile.
 CHANGE_ATTEMPTS = 20
 # The guard of a cancellation. Its counterpart is in `tickets.store.check_in`, which requires that
 # the booking is confirmed: of a check-in and a cancellation at once, only one is written.
@@ -160,7 +147,9 @@ def build_end_fields(
 ) -> Query:
     """Return the fields that end an active booking and add its stock move and notification.
 
-    A confirmed booking that was not free also gets a refund, which `bookings.refunds` pays.
+    A confirmed booking that was not free also gets a refund, which `payments.refunds` pays. If
+    money may still come for a hold, `payments.reconciliation` asks the provider to cancel its
+    attempt.
 
     Args:
         booking: as it is shown (`booked_entries.follow_entry`), and will be from now on.
@@ -168,7 +157,10 @@ def build_end_fields(
     is_held = booking["status"] == rules.HELD
     quantities = rules.collect_quantities(booking["items"])
     code = fold_code(booking.get("promoCode", ""))
-    move = StockMove.for_return(str(booking["_id"]), quantities, held=is_held, promo_code=code)
+    part = "retaken" if "retakenBy" in booking else ""  # It has ended before.
+    move = StockMove.for_return(
+        str(booking["_id"]), quantities, held=is_held, part=part, promo_code=code
+    )
     fields: Query = {
         "status": status,
         "active": False,
@@ -180,115 +172,21 @@ def build_end_fields(
     }
     if status == rules.CANCELLED:
         fields["cancelledAt"] = now
-    cents = 0 if is_held else rules.compute_charged_cents(booking)
-    if cents:
-        fields["refund"] = rules.build_refund(cents, booking["currency"], reason, now)
-    if due_at := rules.find_refund_due_time(booking, cents, reason, now):
-        fields["refundDueAt"] = due_at
+    if is_held and states.find_payable_attempt(booking.get("payment")):
+        fields["reconcileAt"] = now
+    if not is_held and booking["totalCents"]:
+        fields |= _build_refund_fields(booking, cast(RefundReason, reason), now)
     return fields
 
 
-def confirm_booking(
-    context: BookingContext,
-    booking_id: ObjectId,
-    actor: Actor,
-    now: datetime,
-    quantity: int | None = None,
-) -> StoredBooking:
-    """Charge for a held booking and confirm it.
-
-    Confirming again changes nothing.
-
-    Args:
-        quantity: how many tickets of an offer to take; the rest goes back on sale. None for all.
-
-    Returns:
-        The confirmed booking.
-
-    Raises:
-        BookingNotFound, NotHeld, HoldExpired, PaymentFailed, ProviderUnavailable: the booking is
-            not confirmed. A charge that was made after the end of the hold is refunded.
-    """
-    for _attempt in range(CHANGE_ATTEMPTS):
-        booking = find_own_booking(context, booking_id, actor)
-        if booking["status"] == rules.CONFIRMED:
-            return booking
-        if booking["status"] == rules.CANCELLED:
-            raise NotHeld
-        if not rules.is_open_hold(booking, now):
-            raise HoldExpired
-        if confirmed := _charge_and_confirm(context, booking, quantity, now):
-            if "waitlistEntryId" in confirmed:  # An offer counts as a booking once it is accepted.
-                event = context.inventory.get_sale_state(confirmed["eventId"])
-                context.report_booked(event, [each["ticketTypeId"] for each in confirmed["items"]])
-            apply_pending_moves(context, [confirmed], now)
-            return find_booking(context, booking_id)
-    raise Conflict("The booking is being changed; try again")
-
-
-def _charge_and_confirm(
-    context: BookingContext, booking: StoredBooking, quantity: int | None, now: datetime
-) -> StoredBooking | None:
-    """Charge for a hold, then confirm it in one guarded update.
-
-    Returns:
-        The confirmed booking; None if the hold has ended, another request has confirmed it, or a
-        charge of another amount is under way.
-
-    Raises:
-        HoldExpired: the hold ended after the charge, which is refunded.
-        PaymentFailed: the provider refused.
-        ProviderUnavailable: the provider does not answer.
-    """
-    kept, returned = rules.split_items(booking["items"], quantity or booking["quantity"])
-    totals = rules.sum_items(kept)
-    payment = charge(context, booking, totals["totalCents"], now)
-    if payment is None:
-        return None
-    failpoint("charge")
-    sold = rules.collect_quantities(kept)
-    move = StockMove.for_confirmation(str(booking["_id"]), sold, returned)
-    fields = {
-        **totals,
-        "status": rules.CONFIRMED,
-        "expiresAt": None,
-        "payment": payment,
-        "updatedAt": now,
-        **store_moves.build_pending_move_fields(move.key, move.changes, "confirmed"),
-        **rules.build_pending_notification_fields(rules.BOOKING_CONFIRMED, now),
+def _build_refund_fields(booking: StoredBooking, reason: RefundReason, now: datetime) -> Query:
+    """Return the fields that refund what a confirmed booking has left."""
+    refund = rules.build_refund(booking["totalCents"], booking["currency"], reason, now)
+    return {
+        "refund": refund,
+        "refundDueAt": rules.find_refund_due_time(refund["reason"], now),
+        "payment": states.update_state(booking["payment"], [*rules.list_refunds(booking), refund]),
     }
-    entries = build_confirmation_entries(booking, totals, now)
-    confirmed = store.update_booking(
-        context.db,
-        booking["_id"],
-        build_charged_guard(payment),
-        fields,
-        entries,
-        removed=["refundDueAt"],
-    )
-    if confirmed is None:
-        _refund_late_charge(context, booking["_id"], payment, now)
-    else:
-        failpoint("confirm")
-    return confirmed
-
-
-def _refund_late_charge(
-    context: BookingContext, booking_id: ObjectId, payment: Payment, now: datetime
-) -> None:
-    """Refund a charge for a hold that ended before it could be confirmed.
-
-    Do nothing if the booking is active: another request has confirmed it with the same charge, or
-    charges another amount and pays this charge back.
-
-    Raises:
-        HoldExpired: the charge is refunded.
-    """
-    booking = find_booking(context, booking_id)
-    if booking["active"]:
-        return
-    refund = refund_late_charge(context, booking, payment, now)
-    raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
 
 def apply_move_if_pending(context: BookingContext, booking_id: ObjectId, now: datetime) -> None:
@@ -323,8 +221,6 @@ def apply_pending_moves(
         now,
         find_pending=lambda: store_moves.find_pending_move_keys(context.db, ids),
     )
-    for booking in bookings:
-        mark_unpaid(context, booking, now)
     store_moves.record_moves_applied(context.db, ids, keys)
     failpoint("move-recorded")
     context.inventory.allow_clearing(event_id, keys)

@@ -9,28 +9,28 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from bson import ObjectId
 
 from eventapp.bookings.ledger.types import LedgerEntry
+from eventapp.payments.types import Amount, Payment, Refund
 from eventapp.waitlist.types import IdempotencyRecord
 
 # The rules name ids by these, because only types may import bson.
 BookingId: TypeAlias = ObjectId
 UserId: TypeAlias = ObjectId
 Status: TypeAlias = Literal["held", "confirmed", "cancelled", "expired"]
-# Why a booking changed. Recorded with its stock move, and with the refund that follows.
+# Why a booking changed. Recorded with its stock move, and with the refund that follows. Each is a
+# `RefundReason`, but for those of changes after which nothing is refunded.
 ChangeReason: TypeAlias = Literal[
     "confirmed",
     "cancelled",  # by its holder, the organizer or an admin
     "part_cancelled",  # the same, of some of its tickets
     "event_cancelled",
+    "part_declined",  # some tickets of an offer, by its holder
     "declined",  # an offer, by its holder
     "expired",  # a hold or an offer
-    "hold_expired",  # only of a refund: the charge for a hold was made after the hold had ended
 ]
 # What to do when fewer tickets are available than requested: see `eventapp.inventory.rules`.
 Shortfall: TypeAlias = Literal["reject", "partial", "waitlist"]
 # How a waitlist offer was answered: `open` before, and `expired` if it was not answered in time.
 OfferStatus: TypeAlias = Literal["open", "accepted", "declined", "expired"]
-# Cents as the API writes an amount of money: an int where it is whole, else a float.
-Amount: TypeAlias = int | float
 
 
 class BookingItem(TypedDict):
@@ -45,34 +45,6 @@ class BookingItem(TypedDict):
     discount: NotRequired[Amount]  # of all its tickets, in whole currency units; a multiple of each
     total: NotRequired[Amount]  # subtotal - discount, in whole currency units
     issued: NotRequired[int]  # tickets at the confirmation; absent unless some are cancelled
-
-
-class Payment(TypedDict, total=False):
-    """An attempt to charge for a hold. A booking that was confirmed without a hold has no payment.
-
-    `provider` is always set. Attempts of older versions have no `attemptId`, and of a refused one
-    they kept `refusedAt` alone.
-    """
-
-    provider: str  # the name of the payment provider
-    attemptId: ObjectId  # by which the provider recognizes the attempt; absent: the booking's id
-    cents: int  # the amount, in cents
-    begunAt: datetime  # UTC, before the provider was called
-    id: str  # the provider's id of the charge; absent until its success is recorded
-    paidAt: datetime  # UTC, when the booking was confirmed
-    refusedAt: datetime  # UTC, when the provider refused
-    unknownAt: datetime  # UTC, when the provider did not answer
-    forbiddenAt: datetime  # UTC, when the attempt was given up; it can confirm nothing any more
-
-
-class Refund(TypedDict):
-    """Money that is paid back for a booking that has ended, or for cancelled tickets."""
-
-    amount: Amount  # in whole currency units
-    currency: str  # ISO 4217
-    reason: ChangeReason
-    refundedAt: datetime  # UTC, when the refund was decided
-    refundId: NotRequired[str]  # the provider's id; absent until the provider has paid it back
 
 
 class RequestDigests(TypedDict):
@@ -99,8 +71,10 @@ class PendingMove(TypedDict):
     as a record.
     """
 
-    # Of the in-flight entry: "confirm-<bookingId>", "give-<bookingId>", or "give-<n>-<bookingId>"
-    # for the n-th of `cancellations`. A booking has each of them once.
+    # Of the in-flight entry: "confirm-<bookingId>"; "give-<bookingId>" for the end of the booking;
+    # "give-<n>-<bookingId>" for the n-th of `cancellations`; "give-kept<n>-<bookingId>" for an
+    # offer of which n tickets are kept; "give-retaken-<bookingId>" for the end of a booking whose
+    # tickets were taken again. A booking has each of them once.
     key: str
     changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {counter: change}] of each type
     code: NotRequired[str]  # the folded promo code of which it gives back a use; absent for none
@@ -153,8 +127,14 @@ class StoredBooking(BookedEntry):
     cancelledAt: datetime | None  # UTC; None unless cancelled
     refund: Refund | None  # of all that was left at its end; None unless a refund was decided
     cancellations: NotRequired[list[Cancellation]]  # of tickets, in order; absent before the first
-    payment: NotRequired[Payment]  # absent if no charge for a hold was ever tried
-    refundDueAt: NotRequired[datetime]  # UTC; absent if the worker need not look after the money
+    payment: NotRequired[Payment]  # absent before the first attempt, and of free bookings
+    refundDueAt: NotRequired[datetime]  # UTC; absent if no refund is to be paid
+    # UTC, when the provider is asked what became of an attempt; absent if there is nothing to ask.
+    reconcileAt: NotRequired[datetime]
+    # The attempt whose money came after the hold had ended, and for which the tickets were taken
+    # again; absent otherwise.
+    retakenBy: NotRequired[ObjectId]
+    retakeId: NotRequired[str]  # hex id of the take that counts; absent like `retakenBy`
     restock: NotRequired[Literal["due", "done"]]  # the move in `due` is pending, or applied
     due: NotRequired[PendingMove]  # the last stock move; absent before the first, like `restock`
     # Pending notifications: {kind: when it became due}. The kind of the n-th of `cancellations` is
@@ -241,6 +221,18 @@ class CodeSum(TypedDict):
     code: str  # as the booking holds it
     bookings: int  # active ones; of a single booking if there is a move
     move: PendingMove | None
+
+
+class OldPayment(TypedDict, total=False):
+    """The payment of a booking until schema version 3: its last attempt to charge for a hold."""
+
+    provider: str  # the name of the payment provider; always set
+    attemptId: ObjectId  # absent: the booking's id
+    cents: int  # the amount, in cents; absent: the price of the booking
+    begunAt: datetime  # UTC
+    id: str  # the provider's id of the charge; absent until its success is recorded
+    paidAt: datetime  # UTC, when the booking was confirmed
+    forbiddenAt: datetime  # UTC, when the attempt was given up; it can confirm nothing any more
 
 
 class UnmigratedBooking(TypedDict):

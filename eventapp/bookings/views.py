@@ -3,27 +3,66 @@
 from collections.abc import Iterable
 from typing import cast
 
-from eventapp.bookings.bodies import BookingView, RefundView
-from eventapp.bookings.rules import from_cents, make_ticket_id, to_cents
-from eventapp.bookings.types import BookingItem, Refund, StoredBooking
+from eventapp.bookings.bodies import BookingView, PaymentView, RefundView
+from eventapp.bookings.rules import HELD, from_cents, make_ticket_id, to_cents
+from eventapp.bookings.types import BookingId, BookingItem, StoredBooking
+from eventapp.payments.types import PaymentState, Refund
 
 # What the API shows of a booking, in this order.
 VIEW_FIELDS = tuple(BookingView.__annotations__)
+# What an export shows of an attempt to pay.
+ATTEMPT_FIELDS = ("attemptId", "provider", "cents", "state", "begunAt", "succeededAt", "refusal")
 
 
-def render_booking(booking: StoredBooking) -> BookingView:
-    """Return the booking as the API shows it."""
+def render_booking(booking: StoredBooking, client_secret: str | None = None) -> BookingView:
+    """Return the booking as the API shows it.
+
+    Args:
+        client_secret: lets the buyer pay; None if there is nothing to pay, or for others.
+    """
     discount = booking.get("discountCents", 0)
     computed = {
         "date": booking["date"].date().isoformat(),
         "items": render_items(booking["items"]),
         "subtotal": from_cents(booking["totalCents"] + discount),
         "discount": from_cents(discount),
+        "payment": _render_payment(booking, client_secret),
         "refund": sum_refunds(booking),
         "refunds": list_refunds(booking),
     }
     shown = {name: computed.get(name, booking.get(name)) for name in VIEW_FIELDS}
     return cast(BookingView, shown)
+
+
+def _render_payment(booking: StoredBooking, client_secret: str | None) -> PaymentView | None:
+    """Return the payment of a booking; None for one that needs none."""
+    payment = booking.get("payment")
+    if payment is None:
+        is_due = booking["status"] == HELD and booking["totalCents"]
+        return _build_payment_view("required", None, booking) if is_due else None
+    last = payment["attempts"][-1]
+    view = _build_payment_view(payment["state"], last["attemptId"], booking)
+    view["provider"] = last["provider"]
+    if "refusal" in last and last["state"] == "refused":
+        view["refusal"] = last["refusal"]
+    if client_secret is not None:
+        view["clientSecret"] = client_secret
+    return view
+
+
+def _build_payment_view(
+    state: PaymentState, attempt_id: BookingId | None, booking: StoredBooking
+) -> PaymentView:
+    return {"status": state, "attemptId": attempt_id, "expiresAt": booking["expiresAt"]}
+
+
+def render_export(booking: StoredBooking) -> dict[str, object]:
+    """Return a booking with all attempts to pay for it, as its holder exports it."""
+    attempts = booking["payment"]["attempts"] if "payment" in booking else []
+    shown = [
+        {name: value for name, value in each.items() if name in ATTEMPT_FIELDS} for each in attempts
+    ]
+    return {**render_booking(booking), "attempts": shown}
 
 
 def render_items(items: Iterable[BookingItem]) -> list[BookingItem]:
@@ -35,29 +74,38 @@ def render_items(items: Iterable[BookingItem]) -> list[BookingItem]:
 
 
 def list_refunds(booking: StoredBooking) -> list[RefundView]:
-    """Return the refunds of a booking as the API shows them, in the order of their decisions."""
-    refunds: list[RefundView] = []
-    last = cast(RefundView, {**booking["refund"]}) if booking["refund"] else None
+    """Return the refunds of a booking as the API shows them: of attempts that were given up, then
+    the others in the order of their decisions.
+    """
+    attempts = booking["payment"]["attempts"] if "payment" in booking else []
+    refunds = [_show_refund(each["refund"]) for each in attempts if "refund" in each]
+    last = _show_refund(booking["refund"]) if booking["refund"] else None
     for cancellation in booking.get("cancellations", []):
         ticket_ids = [make_ticket_id(booking["_id"], place) for place in cancellation["places"]]
         if cancellation["refund"]:
-            refunds.append({**cancellation["refund"], "ticketIds": ticket_ids})
+            refunds.append({**_show_refund(cancellation["refund"]), "ticketIds": ticket_ids})
         elif last and "ended" in cancellation:
             last["ticketIds"] = ticket_ids
     return [*refunds, last] if last else refunds
 
 
-def sum_refunds(booking: StoredBooking) -> Refund | None:
+def _show_refund(refund: Refund) -> RefundView:
+    """Return a refund without what only operators need to know."""
+    shown = {name: value for name, value in refund.items() if name in RefundView.__annotations__}
+    return cast(RefundView, shown)
+
+
+def sum_refunds(booking: StoredBooking) -> RefundView | None:
     """Return the sum of the refunds of a booking, with the reason and the time of the last one.
 
     It has a `refundId`, that of the last one, once all are paid.
     """
-    parts = [each["refund"] for each in booking.get("cancellations", [])]
-    refunds = [each for each in (*parts, booking["refund"]) if each]
-    if len(refunds) < 2:
-        return refunds[0] if refunds else None
-    amount = from_cents(sum(to_cents(each["amount"]) for each in refunds))
-    total: Refund = {**refunds[-1], "amount": amount}
+    refunds = list_refunds(booking)
+    if not refunds:
+        return None
+    total: RefundView = {**refunds[-1]}
+    total.pop("ticketIds", None)
+    total["amount"] = from_cents(sum(to_cents(each["amount"]) for each in refunds))
     if not all("refundId" in each for each in refunds):
         total.pop("refundId", None)
     return total

@@ -21,11 +21,12 @@ from eventapp.accounts import erasures, mail_requests
 from eventapp.accounts import recovery as account_recovery
 from eventapp.accounts.mail_requests import MailContext
 from eventapp.analytics import money_sums, ranking, sales_sums
-from eventapp.bookings import event_closing, recovery, refunds, waitlist_offers
+from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger import reports
 from eventapp.bookings.ledger import service as ledger
+from eventapp.bookings.payments import reconciliation, refunds
 from eventapp.core.clock import get_local_date, utc_now
 from eventapp.core.database import Db
 from eventapp.due_work.service import describe_error
@@ -138,6 +139,7 @@ JOBS: dict[str, Job] = {
     for job in (
         Job("expire-holds", waitlist_offers.expire_holds, 2),
         Job("refunds", refunds.pay_due_refunds, 2),
+        Job("reconcile-payments", reconciliation.reconcile_payments, 5),
         Job("serve-waiting", waitlist_offers.offer_available_tickets, 5),
         Job("settle", recovery.recover, 5),
         Job("close-cancelled", event_closing.close_cancelled_events, 10),

@@ -19,7 +19,7 @@ BOOKING_CONFIRMED, BOOKING_CANCELLED = "booking_confirmed", "booking_cancelled"
 TICKETS_CANCELLED = "tickets_cancelled"
 BOOKING_EXPIRED, WAITLIST_OFFER = "booking_expired", "waitlist_offer"
 EVENT_CHANGED, EVENT_CANCELLED, LOW_TICKETS = "event_changed", "event_cancelled", "low_tickets"
-WAITLIST_CLOSED = "waitlist_closed"
+WAITLIST_CLOSED, PAYMENT_REFUNDED = "waitlist_closed", "payment_refunded"
 REPORT = "report"
 # The kinds that are shown in the app. A report is sent as a mail only.
 KINDS = (
@@ -29,6 +29,7 @@ KINDS = (
     BOOKING_EXPIRED,
     WAITLIST_OFFER,
     WAITLIST_CLOSED,
+    PAYMENT_REFUNDED,
     EVENT_CHANGED,
     EVENT_CANCELLED,
     LOW_TICKETS,
@@ -130,6 +131,14 @@ def _compose_expired(data: Facts) -> tuple[str, str]:
         f"The time to confirm {data['bookingReference']} of {format_ticket_count(data)} for "
         f"{_describe_event(data)} is over; {_choose(data, 'the ticket is', 'the tickets are')} "
         f"free again.{_describe_refund(data)}",
+    )
+
+
+def _compose_payment_refunded(data: Facts) -> tuple[str, str]:
+    return (
+        f"Payment refunded: {data['eventTitle']}",
+        f"Your payment for booking {data['bookingReference']} of {_describe_event(data)} came too "
+        f"late: the tickets were no longer held.{_describe_refund(data)}",
     )
 
 
@@ -255,6 +264,7 @@ _COMPOSERS = {
     BOOKING_EXPIRED: _compose_expired,
     WAITLIST_OFFER: _compose_offer,
     WAITLIST_CLOSED: _compose_waitlist_closed,
+    PAYMENT_REFUNDED: _compose_payment_refunded,
     EVENT_CHANGED: _compose_event_changed,
     EVENT_CANCELLED: _compose_event_cancelled,
     LOW_TICKETS: _compose_low_tickets,

@@ -11,6 +11,7 @@ import pytest
 from eventapp import create_app
 from eventapp.config import load_config
 from eventapp.core.database import OPEN_DATABASE
+from eventapp.payments.providers import Providers
 from tests.bookings_factories import RecordingProvider, changed, context_of
 from tests.conftest import MONGO_URI, drop_database, make_database_uri, make_settings
 from tests.fault.proxy import ReplyLosingProxy
@@ -61,7 +62,7 @@ def app(tmp_path_factory, proxy):
 @pytest.fixture
 def provider(app):
     provider = RecordingProvider()
-    with changed(context_of(app), payments=provider):
+    with changed(context_of(app), payments=Providers(provider)):
         yield provider
 
 

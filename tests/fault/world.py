@@ -8,7 +8,14 @@ from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, context_of, event_of, later
 from tests.conftest import empty_written_collections
 
-JOBS = ("settle", "expire-holds", "refunds", "serve-waiting", "close-cancelled")
+JOBS = (
+    "settle",
+    "expire-holds",
+    "reconcile-payments",
+    "refunds",
+    "serve-waiting",
+    "close-cancelled",
+)
 
 
 class World:
@@ -25,10 +32,10 @@ class World:
         self.context.inventory.invalidate(1)
 
     def paid(self, booking):
-        """Return what the last attempt charged for a booking and was not paid back, in cents."""
-        attempt_id = booking["payment"].get("attemptId", booking["_id"])
-        charged = self.provider.charged.get(attempt_id, 0)
-        return charged - self.provider.returned.get(attempt_id, 0)
+        """Return what was charged for a booking and not paid back, in cents."""
+        ids = [each["attemptId"] for each in booking["payment"]["attempts"]]
+        charged = sum(self.provider.charged.get(id_, 0) for id_ in ids)
+        return charged - sum(self.provider.returned.get(id_, 0) for id_ in ids)
 
     def run_jobs(self, **span):
         for name in JOBS:

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
+from eventapp.bookings.payments.migration import migrate_payments
 from eventapp.core.clock import utc_now
+from eventapp.payments.providers import Providers
 from tests.bookings_factories import (
     Caller,
     RecordingProvider,
@@ -372,7 +374,7 @@ def test_a_bad_key_is_refused(db, ann, key):
 @pytest.fixture
 def provider(app):
     recording = RecordingProvider()
-    with changed(context_of(app), payments=recording):
+    with changed(context_of(app), payments=Providers(recording)):
         yield recording
 
 
@@ -444,8 +446,8 @@ def test_an_unpaid_refund_of_a_part_is_paid_with_that_of_the_rest(db, app, ann, 
 
 def test_a_refund_that_is_refused_delays_no_other_of_the_booking(db, app, ann, provider):
     booking = paid_booking(db, ann, 4)
-    refuse_key = f"{booking['_id']}-1"
-    provider.refuses_keys.add(refuse_key)
+    (attempt,) = db.bookings.find_one({})["payment"]["attempts"]
+    provider.refuses_keys.add(f"{attempt['attemptId']}-1")
     cancelled(ann.cancel_some(booking, 1))
     _, second = cancelled(ann.cancel_some(booking, 1))
     assert second["refundId"]
@@ -478,6 +480,7 @@ def test_a_booking_of_an_older_version_loses_tickets(db, ann):
     booking = ann.book(1, 4)
     db.bookings.update_one({}, {"$unset": {"entries": "", "ledgerDue": ""}})
     db.bookings.update_one({}, {"$set": {"payment": {"provider": "mock", "id": "x"}}})
+    assert migrate_payments(db, utc_now())
     cancelled(ann.cancel_some(booking, 1))
     shown = ann.cancel(booking).json["data"]["booking"]
     assert [each["amount"] for each in shown["refunds"]] == [20, 60]

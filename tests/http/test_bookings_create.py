@@ -15,7 +15,7 @@ A = {"type": "A", "quantity": 1}
 FIELDS = """
     _id bookingReference userId eventId eventTitle scheduleId date startsAt endsAt timezone
     location items quantity subtotal discount totalPrice promoCode currency
-    status expiresAt createdAt updatedAt cancelledAt refund refunds
+    status expiresAt createdAt updatedAt cancelledAt payment refund refunds
 """
 
 

@@ -224,7 +224,9 @@ def test_an_export_holds_payments_and_ended_waitlist_entries(db, ann, host):
     ann.call("POST", f"/bookings/{ann.book(1, 2, hold=True)['_id']}/confirm")
     export = ann.get(f"/users/{ann.id}/export").json
     (paid,), (ended,) = export["bookings"], export["waitlist"]
-    assert (paid["payment"]["provider"], paid["payment"]["cents"]) == ("mock", 4000)
+    (attempt,) = paid["attempts"]
+    assert (attempt["provider"], attempt["cents"], attempt["state"]) == ("mock", 4000, "succeeded")
+    assert attempt["attemptId"] == paid["payment"]["attemptId"]
     assert ended == {**left, "status": "left", "position": None}
 
 

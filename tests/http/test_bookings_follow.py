@@ -130,6 +130,9 @@ ANSWERS = {
         ann.get(f"/bookings/reference/{one['bookingReference']}")
     ),
     "bookings_confirm_booking": lambda ann, _host, _event, one: booking_of(ann.confirm(one)),
+    "bookings_begin_payment": lambda ann, _host, _event, one: booking_of(
+        ann.call("POST", f"/bookings/{one['_id']}/payments")
+    ),
     "bookings_cancel_booking": lambda ann, _host, _event, one: booking_of(ann.cancel(one)),
     "bookings_delete_booking": lambda ann, _host, _event, one: booking_of(
         ann.call("DELETE", f"/bookings/{one['_id']}")

@@ -1,31 +1,32 @@
 """Money and stock go apart: a provider that refuses or is down delays nobody, and charges once."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 from bson import ObjectId
 
 from eventapp import build_booking_context
-from eventapp.bookings import charging, rules, transitions
+from eventapp.bookings.payments.migration import migrate_payments
 from eventapp.config import ConfigError, load_config
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
-from eventapp.payments import providers
-from eventapp.payments.providers import PaymentUnavailable
+from eventapp.payments import states
+from eventapp.payments.provider import PaymentUnavailable
+from eventapp.payments.providers import Providers
 from tests.bookings_factories import (
     Caller,
     RecordingProvider,
     changed,
+    confirm_booking,
     context_of,
     event_of,
     expire_holds,
     later,
     pay_refunds,
+    reconcile,
     refused,
-    set_clock,
     stock_of,
 )
 
@@ -36,7 +37,7 @@ PRICE = 2000
 @pytest.fixture
 def provider(app):
     provider = RecordingProvider()
-    with changed(context_of(app), payments=provider):
+    with changed(context_of(app), payments=Providers(provider)):
         yield provider
 
 
@@ -50,9 +51,9 @@ def shown(person, booking):
 
 
 def buy(person, quantity=1):
-    held = person.book(1, quantity, hold=True)
-    assert person.confirm(held).status_code == 200
-    return held
+    answer = person.confirm(person.book(1, quantity, hold=True))
+    assert answer.status_code == 200
+    return answer.json["data"]["booking"]
 
 
 def failed_work(client, admin):
@@ -69,7 +70,7 @@ def test_a_refund_that_fails_for_an_hour_delays_nothing(
     event_of(db, 10)
     mine, theirs = buy(ann, 2), buy(bob, 1)
     if how == "refuses":
-        provider.refuses_refunds_of.add(ObjectId(mine["_id"]))
+        provider.refuses_refunds_of.add(ObjectId(mine["payment"]["attemptId"]))
     else:
         provider.is_down = True
     answer = ann.cancel(mine)
@@ -79,11 +80,11 @@ def test_a_refund_that_fails_for_an_hour_delays_nothing(
     assert stock_of(db, 1) == (9, 1, 0, 0)
     now = utc_now()
     for minutes in range(1, 60, 3):
-        for name in ("settle", "refunds", "tell"):
+        for name in ("settle", "refunds", "reconcile-payments", "tell"):
             jobs.JOBS[name].function(context_of(app), now + timedelta(minutes=minutes))
-    (item,) = failed_work(client, admin)["items"]
-    assert (item["kind"], item["key"]) == ("refund", mine["_id"])
-    assert failed_work(client, admin)["setAside"] == 1
+    items = {each["kind"]: each for each in failed_work(client, admin)["items"]}
+    assert items["refund"]["key"] == mine["_id"]
+    assert items.keys() == ({"refund"} if how == "refuses" else {"refund", "payment"})
     assert client.get("/api/admin/health", headers=admin["headers"]).json["queues"]["refundsDue"]
     assert db.mails.count_documents({"userId": bob.id}) == 1
     provider.is_down = False
@@ -92,6 +93,7 @@ def test_a_refund_that_fails_for_an_hour_delays_nothing(
     assert pay_refunds(app, hours=2) == 1
     assert shown(ann, mine)["refund"]["refundId"]
     assert provider.balance == 0
+    reconcile(app, hours=2)
     assert failed_work(client, admin)["items"] == []
     assert "refundDueAt" not in db.bookings.find_one({"_id": ObjectId(mine["_id"])})
 
@@ -106,13 +108,12 @@ def test_a_refund_is_paid_once_by_requests_and_workers_together(db, app, ann, pr
     assert provider.balance == 0
 
 
-def test_a_refund_goes_to_the_provider_that_was_paid(db, app, ann, provider, monkeypatch):
+def test_a_refund_goes_to_the_provider_that_was_paid(db, app, ann, provider):
     event_of(db, 10)
     mine = buy(ann, 2)
-    monkeypatch.setitem(providers.PROVIDERS, "recording", lambda: provider)
     other = RecordingProvider()
     other.name = "other"
-    with changed(context_of(app), payments=other):
+    with changed(context_of(app), payments=Providers(other, [provider])):
         assert ann.cancel(mine).json["data"]["booking"]["refund"]["refundId"]
     assert (provider.balance, other.calls) == (0, [])
 
@@ -122,10 +123,10 @@ def test_a_refund_of_a_provider_that_is_gone_waits(db, app, client, admin, ann, 
     mine = buy(ann, 2)
     other = RecordingProvider()
     other.name = "other"
-    with changed(context_of(app), payments=other):
+    with changed(context_of(app), payments=Providers(other)):
         assert ann.cancel(mine).status_code == 200
         (item,) = failed_work(client, admin)["items"]
-        assert item["error"] == "UnknownProvider: 'recording' is none of: mock"
+        assert item["error"] == "UnknownProvider: 'recording' is none of: legacy, other"
     assert pay_refunds(app, minutes=1) == 1
     assert (provider.balance, other.calls) == (0, [])
 
@@ -137,9 +138,12 @@ def test_refunds_that_an_older_version_left_are_paid(db, app, ann, provider):
     ann.cancel(mine)
     db.failedWork.delete_many({})
     provider.is_down = False
-    old = {"$unset": {"refundDueAt": ""}, "$set": {"restock": "due"}}
+    (attempt,) = db.bookings.find_one({})["payment"]["attempts"]
+    payment = {name: attempt[name] for name in ("attemptId", "provider", "cents", "begunAt")}
+    payment |= {"id": attempt["providerId"], "paidAt": attempt["succeededAt"]}
+    old = {"$unset": {"refundDueAt": "", "reconcileAt": ""}, "$set": {"payment": payment}}
     db.bookings.update_one({}, old)
-    jobs.JOBS["settle"].function(context_of(app), later(minutes=1))
+    assert migrate_payments(db, later(minutes=1))
     assert pay_refunds(app, minutes=2) == 1
     assert provider.balance == 0
 
@@ -178,127 +182,116 @@ def offer(db, app, ann, bob, provider):
 
 
 @pytest.mark.parametrize("is_charged", [True, False])
-@pytest.mark.parametrize("quantity", [2, 3, 1])
 def test_an_offer_is_accepted_after_a_timeout_for_2_of_its_tickets(
-    db, app, bob, provider, offer, is_charged, quantity
+    db, app, bob, provider, offer, is_charged
 ):
     time_out(provider, is_charged=is_charged)
     refused(bob.accept(1, quantity=2), 503, "payment_unavailable")
-    answer = bob.accept(1, quantity=quantity)
+    assert stock_of(db, 1) == (1, 0, 2, 0)  # The third one is on sale again.
+    answer = bob.accept(1, quantity=2)
     assert answer.status_code == 200, answer.json
-    assert answer.json["data"]["booking"]["quantity"] == quantity
-    assert provider.balance == quantity * PRICE
-    assert stock_of(db, 1) == (3 - quantity, quantity, 0, 0)
+    assert answer.json["data"]["booking"]["quantity"] == 2
+    assert provider.balance == 2 * PRICE
+    assert stock_of(db, 1) == (1, 2, 0, 0)
     booking = shown(bob, {"_id": offer["bookingId"]})
-    assert bob.cancel(booking).json["data"]["booking"]["refund"]["amount"] == 20 * quantity
+    assert bob.cancel(booking).json["data"]["booking"]["refund"]["amount"] == 40
     assert provider.balance == 0
 
 
 @pytest.mark.parametrize("is_charged", [True, False])
-def test_a_charge_that_timed_out_is_refunded_after_the_hold(
+def test_a_charge_of_unknown_outcome_is_not_replaced_by_another_amount(
+    db, app, bob, provider, offer, is_charged
+):
+    time_out(provider, is_charged=is_charged)
+    refused(bob.accept(1, quantity=2), 503, "payment_unavailable")
+    body = refused(bob.accept(1, quantity=1), 409, "payment_under_way")
+    assert body["attemptId"] == shown(bob, {"_id": offer["bookingId"]})["payment"]["attemptId"]
+    assert provider.balance == (2 * PRICE if is_charged else 0)
+    assert bob.accept(1, quantity=3).json["data"]["booking"]["quantity"] == 2
+    assert provider.balance == 2 * PRICE
+
+
+@pytest.mark.parametrize("is_charged", [True, False])
+def test_a_charge_that_timed_out_is_not_lost_after_the_hold(
     db, app, bob, provider, offer, is_charged
 ):
     time_out(provider, is_charged=is_charged)
     refused(bob.accept(1, quantity=2), 503, "payment_unavailable")
     expire_holds(app, minutes=31)
-    assert pay_refunds(app, minutes=31) == is_charged
-    assert provider.balance == 0
-    refund = shown(bob, {"_id": offer["bookingId"]})["refund"]
-    assert (refund["amount"] if refund else None) == (40 if is_charged else None)
+    reconcile(app, minutes=31)
+    booking = shown(bob, {"_id": offer["bookingId"]})
+    assert (booking["status"], booking["refund"]) == (
+        "confirmed" if is_charged else "expired",
+        None,
+    )
+    assert provider.balance == 2 * PRICE * is_charged
+    assert stock_of(db, 1) == (3 - 2 * is_charged, 2 * is_charged, 0, 0)
 
 
 def test_a_charge_under_way_is_not_replaced_by_another_amount(db, app, bob, provider, offer):
     answers = []
 
-    def accept_more():
+    def accept_less():
         provider.before = lambda: None
-        answers.append(bob.accept(1, quantity=3))
+        answers.append(bob.accept(1, quantity=1))
 
-    provider.before = accept_more
+    provider.before = accept_less
     assert bob.accept(1, quantity=2).json["data"]["booking"]["quantity"] == 2
-    refused(answers[0], 409, "conflict")
+    refused(answers[0], 409, "payment_under_way")
     assert provider.balance == 2 * PRICE
 
 
-def test_a_charge_of_a_process_that_died_is_settled_after_a_while(
-    db, app, bob, provider, offer, monkeypatch
-):
+def test_control_without_the_guard_less_tickets_cost_more(db, bob, provider, offer, monkeypatch):
+    """The attempt for 2 tickets pays for 1."""
+    monkeypatch.setattr(states, "find_payable_attempt", lambda _payment: None)
+    time_out(provider, is_charged=True)
+    refused(bob.accept(1, quantity=2), 503, "payment_unavailable")
+    assert bob.accept(1, quantity=1).status_code == 200
+    assert provider.balance > PRICE
+
+
+def test_a_charge_of_a_process_that_died_is_settled_after_a_while(db, app, bob, provider, offer):
     provider.after = lambda: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
-        transitions.confirm_booking(
-            context_of(app), ObjectId(offer["bookingId"]), Actor(bob.id), utc_now(), 2
-        )
+        confirm_booking(context_of(app), ObjectId(offer["bookingId"]), Actor(bob.id), utc_now(), 2)
     provider.after = lambda: None
-    refused(bob.accept(1, quantity=3), 409, "conflict")
-    set_clock(monkeypatch, utc_now() + rules.MAX_CHARGE_TIME)
-    assert bob.accept(1, quantity=3).json["data"]["booking"]["quantity"] == 3
-    assert provider.balance == 3 * PRICE
+    refused(bob.accept(1, quantity=1), 409, "payment_under_way")
+    reconcile(app, minutes=1)
+    assert shown(bob, {"_id": offer["bookingId"]})["status"] == "held"
+    reconcile(app, minutes=3)
+    booking = shown(bob, {"_id": offer["bookingId"]})
+    assert (booking["status"], booking["quantity"]) == ("confirmed", 2)
+    assert provider.balance == 2 * PRICE
 
 
-def test_an_attempt_that_was_given_up_confirms_nothing(db, app, bob, provider, offer, monkeypatch):
-    """The first request sleeps after its charge while the second settles it and charges more."""
+def test_two_charges_of_an_attempt_are_one(db, bob, provider, offer):
+    """The first request sleeps after its charge while the second asks for the same attempt."""
     answers = []
 
     def sleep():
         provider.after = lambda: None
-        set_clock(monkeypatch, utc_now() + rules.MAX_CHARGE_TIME)
-        answers.append(bob.accept(1, quantity=3))
+        answers.append(bob.accept(1, quantity=2))
 
     provider.after = sleep
-    late = bob.accept(1, quantity=2)
-    assert answers[0].json["data"]["booking"]["quantity"] == 3
-    assert late.json["data"]["booking"]["quantity"] == 3
-    assert provider.balance == 3 * PRICE
-
-
-def test_an_attempt_that_is_being_given_up_confirms_nothing(
-    db, app, bob, provider, offer, monkeypatch
-):
-    """The first request goes on while the second asks the provider to forbid its attempt."""
-    charged, go_on, answers = threading.Event(), threading.Event(), []
-    forbid, first = (
-        provider.forbid_charges,
-        threading.Thread(target=lambda: answers.append(bob.accept(1, quantity=2))),
+    answers.append(bob.accept(1, quantity=2))
+    assert [answer.json["data"]["booking"]["quantity"] for answer in answers] == [2, 2]
+    assert (
+        answers[0].json["data"]["booking"]["payment"]
+        == shown(bob, {"_id": offer["bookingId"]})["payment"]
     )
-
-    def sleep():
-        provider.after = lambda: None
-        charged.set()
-        assert go_on.wait(20)
-
-    def forbid_late(attempt_id):
-        monkeypatch.setattr(provider, "forbid_charges", forbid)
-        go_on.set()
-        first.join(20)
-        return forbid(attempt_id)
-
-    provider.after = sleep
-    first.start()
-    assert charged.wait(20)
-    monkeypatch.setattr(provider, "forbid_charges", forbid_late)
-    set_clock(monkeypatch, utc_now() + rules.MAX_CHARGE_TIME)
-    answers.append(bob.accept(1, quantity=3))
-    assert [answer.status_code for answer in answers] == [200, 200]
-    booking = shown(bob, {"_id": offer["bookingId"]})
-    assert provider.balance == booking["quantity"] * PRICE
-
-
-def test_a_settlement_that_is_interrupted_is_finished(db, app, bob, provider, offer, monkeypatch):
-    time_out(provider, is_charged=True)
-    refused(bob.accept(1, quantity=2), 503, "payment_unavailable")
-    with monkeypatch.context() as patch:
-        patch.setattr(provider, "refund", lambda *_: (_ for _ in ()).throw(PaymentUnavailable))
-        refused(bob.accept(1, quantity=3), 503, "payment_unavailable")
-    assert bob.accept(1, quantity=3).status_code == 200
-    assert provider.balance == 3 * PRICE
+    assert provider.balance == 2 * PRICE
 
 
 def test_after_a_refusal_another_attempt_is_charged(db, bob, provider, offer):
     provider.refuses = True
     refused(bob.accept(1, quantity=2), 409, "payment_failed")
+    first = shown(bob, {"_id": offer["bookingId"]})
+    assert first["payment"]["status"] == "failed"
     provider.refuses = False
-    assert bob.accept(1, quantity=3).status_code == 200
-    assert provider.balance == 3 * PRICE
+    booking = bob.accept(1, quantity=1).json["data"]["booking"]
+    assert (booking["quantity"], booking["payment"]["status"]) == (1, "succeeded")
+    assert booking["payment"]["attemptId"] != first["payment"]["attemptId"]
+    assert (stock_of(db, 1), provider.balance) == ((2, 1, 0, 0), PRICE)
 
 
 def test_a_provider_that_is_down_keeps_the_hold(db, ann, provider):
@@ -314,30 +307,14 @@ def test_a_provider_that_is_down_keeps_the_hold(db, ann, provider):
     assert provider.balance == 2 * PRICE
 
 
-def test_control_without_the_guard_of_the_amount_three_tickets_cost_two(
-    db, bob, provider, offer, monkeypatch
-):
-    monkeypatch.setattr(charging.rules, "may_repeat_charge", lambda *_: True)
-    time_out(provider, is_charged=True)
-    refused(bob.accept(1, quantity=2), 503, "payment_unavailable")
-    assert bob.accept(1, quantity=3).status_code == 200
-    assert provider.balance == 2 * PRICE
-
-
 # The setting.
 
 
-def test_the_setting_names_the_provider(db, app, monkeypatch):
-    class Other(RecordingProvider):
-        name = "other"
-
+def test_the_setting_names_the_provider(db, app):
     config = CONFIG.get(app)
-    assert build_booking_context(config, db).payments.name == "mock"
-    monkeypatch.setitem(providers.PROVIDERS, "other", Other)
-    chosen = load_config({**_environ(config), "PAYMENT_PROVIDER": "other"})
-    assert build_booking_context(chosen, db).payments.name == "other"
+    assert build_booking_context(config, db).payments.current.name == "mock"
     unknown = load_config({**_environ(config), "PAYMENT_PROVIDER": "othr"})
-    with pytest.raises(ConfigError, match="PAYMENT_PROVIDER: 'othr' is none of: mock, other"):
+    with pytest.raises(ConfigError, match="PAYMENT_PROVIDER: 'othr' is none of: "):
         build_booking_context(unknown, db)
 
 

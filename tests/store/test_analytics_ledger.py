@@ -11,8 +11,9 @@ from eventapp.bookings import transitions
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.ledger import service as ledger
 from eventapp.core.clock import utc_now
+from eventapp.payments.providers import Providers
 from tests import factories, sales
-from tests.bookings_factories import RecordingProvider
+from tests.bookings_factories import RecordingProvider, confirm_booking
 from tests.race import kit
 
 ORGANIZER = ObjectId()
@@ -94,12 +95,12 @@ def test_a_change_by_a_process_whose_clock_is_behind_is_counted(context, db, eve
 
 @pytest.mark.parametrize("seconds", [1, 75, 3600])
 def test_a_charge_that_takes_long_is_counted(context, db, event, seconds):
-    user, now, context.payments = kit.attendee(), utc_now(), RecordingProvider()
+    user, now, context.payments = kit.attendee(), utc_now(), Providers(RecordingProvider())
     held = kit.booking_id(kit.book(context, event, 2, user=user.user_id, hold=True, now=now))
     count_sales(db, now)
     # The job runs with the time of the end of the charge, while the provider works.
     context.payments.before = lambda: count_sales(db, now + timedelta(seconds=seconds))
-    transitions.confirm_booking(context, held, user, now + timedelta(seconds=1))
+    confirm_booking(context, held, user, now + timedelta(seconds=1))
     for later in (90, 200, 4000):
         count_sales(db, now + timedelta(seconds=seconds + later))
         assert read_figures(db) == (1, 2, 4000)
@@ -203,14 +204,14 @@ def test_the_checkpoint_of_an_older_version_is_replaced_by_one_count_of_all(db, 
 
 
 def test_the_rank_of_an_event_follows_a_payment_that_was_recorded_late(context, db, event):
-    user, now, context.payments = kit.attendee(), utc_now(), RecordingProvider()
+    user, now, context.payments = kit.attendee(), utc_now(), Providers(RecordingProvider())
     held = kit.booking_id(kit.book(context, event, 2, user=user.user_id, hold=True, now=now))
     later = now + timedelta(hours=1)
     with pytest.MonkeyPatch.context() as patch:
         # The process dies before it changes the event.
         patch.setattr(transitions, "apply_pending_moves", lambda *_args: None)
         context.payments.before = lambda: ranking.refresh_ranks(db, later)
-        transitions.confirm_booking(context, held, user, now)
+        confirm_booking(context, held, user, now)
     (computed,) = ranking.RankedEvents(db, "revenue", None)._computed
     assert computed["revenue"] == 4000
     assert ranking.refresh_ranks(db, later) == 1

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
+from eventapp.bookings import store_due
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.store import HELD_INDEX
 from eventapp.core.clock import utc_now
@@ -205,3 +206,26 @@ def test_each_job_uses_indexes(recorded, name):
     recorded.ann.order(8, ticketTypeId=1, quantity=1, hold=True)
     for span in (timedelta(0), timedelta(minutes=11)):
         assert recorded.scanned(partial(job, context, utc_now() + span)) == []
+
+
+@pytest.mark.parametrize(
+    ("find", "field", "index"),
+    [
+        (store_due.find_refunds_due, "refundDueAt", "refund_due"),
+        (store_due.find_payments_to_reconcile, "reconcileAt", "reconcile_due"),
+    ],
+)
+def test_what_is_due_for_money_is_found_and_sorted_by_its_own_index(recorded, find, field, index):
+    """The index holds only what is due, so its size does not grow with the bookings."""
+    db, recorder, now = recorded.db, recorded.recorder, utc_now()
+    booking_id = db.bookings.find_one({"eventId": 9})["_id"]
+    db.bookings.update_one({"_id": booking_id}, {"$set": {field: now - timedelta(seconds=1)}})
+    recorder.commands.clear()
+    assert [each["_id"] for each in find(db, now, 10)] == [booking_id]
+    assert find(db, now, 10, [booking_id]) == []
+    for command in recorder.commands:
+        plan = str(plan_of(db, command))
+        assert index in plan
+        assert "COLLSCAN" not in plan
+        assert "SORT" not in plan
+    db.bookings.update_one({"_id": booking_id}, {"$unset": {field: ""}})

@@ -14,8 +14,9 @@ from eventapp.bookings.ledger import reports
 from eventapp.bookings.ledger import service as ledger
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
+from eventapp.payments.providers import Providers
 from tests import factories, sales
-from tests.bookings_factories import RecordingProvider
+from tests.bookings_factories import RecordingProvider, confirm_booking
 from tests.race import kit
 
 DAY = timedelta(days=1)
@@ -83,7 +84,7 @@ def test_a_hold_that_is_paid_after_the_report_is_in_the_next_one(context, db, ev
     held = book(context, event, 2, MIDNIGHT - 2 * MINUTE, user=user.user_id, hold=True)
     book(context, event, 1, MIDNIGHT - 60 * MINUTE)
     reports.send_reports(context, MIDNIGHT + MINUTE)
-    transitions.confirm_booking(context, held, user, MIDNIGHT + 5 * MINUTE)
+    confirm_booking(context, held, user, MIDNIGHT + 5 * MINUTE)
     for days in (1, 2, 3):
         reports.send_reports(context, MIDNIGHT + days * DAY + MINUTE)
     assert read_mails(db) == {
@@ -96,10 +97,10 @@ def test_changes_that_are_stored_after_the_report_of_their_day_are_in_the_next_o
     context, db, event
 ):
     """One process waits for a charge at midnight, and the clock of another one is behind."""
-    user, context.payments = kit.attendee(), RecordingProvider()
+    user, context.payments = kit.attendee(), Providers(RecordingProvider())
     held = book(context, event, 2, MIDNIGHT - 2 * MINUTE, user=user.user_id, hold=True)
     context.payments.before = lambda: reports.send_reports(context, MIDNIGHT + MINUTE)
-    transitions.confirm_booking(context, held, user, MIDNIGHT - MINUTE)
+    confirm_booking(context, held, user, MIDNIGHT - MINUTE)
     book(context, event, 3, MIDNIGHT - MINUTE)
     reports.send_reports(context, MIDNIGHT + DAY)
     assert read_mails(db) == {"2030-04-29": "2 booked, 5 tickets, 100 EUR; 0 cancelled or expired"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.bookings import rules, ticket_places, views
+from eventapp.bookings import rules, ticket_places, transitions, views
 from eventapp.tickets import rules as tickets
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -142,25 +142,44 @@ def test_each_refund_names_its_tickets():
     assert "ticketIds" not in made["refund"]
 
 
+def pay(made, *attempts):
+    """Return a booking with these attempts to pay for it."""
+    return {**made, "payment": {"state": "succeeded", "revision": 1, "attempts": [*attempts]}}
+
+
+def attempt(attempt_id, state="succeeded", **fields):
+    return {"attemptId": attempt_id, "provider": "p", "cents": 2000, "state": state, **fields}
+
+
 def test_unpaid_refunds_have_keys_that_differ():
     made = with_refunds(refund(5), refund(5, "paid"), None, refund(3), last=refund(7))
+    given_up = attempt("a", refund=refund(20, reason="paid_twice"))
+    made = pay(made, given_up, attempt("b", "cancelled"), attempt("c"))
     unpaid = ticket_places.list_unpaid_refunds(made)
-    assert [(each.path, each.key_suffix) for each in unpaid] == [
-        ("cancellations.0.refund", "-1"),
-        ("cancellations.3.refund", "-4"),
-        ("refund", ""),
+    assert [(each.path, each.attempt["attemptId"], each.key) for each in unpaid] == [
+        ("", "a", "a"),
+        ("cancellations.0.refund", "c", "c-1"),
+        ("cancellations.3.refund", "c", "c-4"),
+        ("refund", "c", "c"),
     ]
+    assert [each.key for each in ticket_places.list_paid_refunds(made)] == ["c-2"]
 
 
-@pytest.mark.parametrize(
-    ("payment", "parts", "cents"),
-    [
-        (None, [refund(20)], 2000),
-        ({"provider": "mock"}, [refund(20)], 2000),
-        ({"provider": "mock", "cents": 6000}, [refund(20), None, refund(20)], 2000),
-        ({"provider": "mock", "cents": 2000}, [], 2000),
-    ],
-)
-def test_the_end_of_a_booking_refunds_what_the_parts_have_not(payment, parts, cents):
-    made = with_refunds(*parts) | ({"payment": payment} if payment else {})
-    assert rules.compute_charged_cents(made) == cents
+def test_a_refund_that_came_back_is_paid_under_another_key():
+    made = pay(with_refunds(last={**refund(7), "returns": 2}), attempt("c"))
+    assert [each.key for each in ticket_places.list_unpaid_refunds(made)] == ["c-again2"]
+
+
+def test_a_booking_without_money_has_no_refund_to_pay():
+    made = with_refunds(refund(0), last=refund(7))
+    assert ticket_places.list_unpaid_refunds(made) == []
+    assert ticket_places.list_unpaid_refunds(pay(made, attempt("c", "cancelled"))) == []
+    assert ticket_places.list_unpaid_refunds(pay(with_refunds(refund(0)), attempt("c"))) == []
+
+
+@pytest.mark.parametrize("parts", [[], [refund(20)], [refund(20), None, refund(20)]])
+def test_the_end_of_a_booking_refunds_what_the_parts_have_not(parts):
+    made = pay(with_refunds(*parts), attempt("c", cents=2000 + 2000 * len(parts)))
+    fields = transitions._build_refund_fields({**made, "currency": "EUR"}, "cancelled", NOW)
+    assert fields["refund"]["amount"] == 20
+    assert fields["payment"]["state"] == "refunding"

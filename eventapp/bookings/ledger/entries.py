@@ -2,14 +2,15 @@
 
 Every write of a booking that changes its tickets or its money pushes its entries in the same
 update. So there is an entry if and only if there is the change. A booking that was stored before
-there were entries gets an opening entry with its first change.
+there were entries gets an opening entry when it is migrated, or with its first change.
 """
 
 from datetime import datetime
 
 from eventapp.bookings import rules
 from eventapp.bookings.ledger.types import EntryKind, LedgerEntry
-from eventapp.bookings.types import ChangeReason, ItemTotals, Refund, StoredBooking
+from eventapp.bookings.types import ChangeReason, ItemTotals, StoredBooking
+from eventapp.payments.types import Refund, StoredAttempt
 
 # The kind of the entry by the reason why a booking ended.
 END_KINDS: dict[ChangeReason, EntryKind] = {
@@ -27,24 +28,36 @@ def add_first_entry(booking: StoredBooking) -> StoredBooking:
 
 
 def build_confirmation_entries(
-    booking: StoredBooking, kept: ItemTotals, at: datetime
+    booking: StoredBooking, attempt: StoredAttempt | None, at: datetime
 ) -> list[LedgerEntry]:
     """Return the entries that confirm a hold.
 
     Args:
         booking: the hold as it was read.
-        kept: the tickets that were charged. The rest of an offer is returned.
+        attempt: the attempt that has paid for it; None for a free one.
     """
-    entry = _build_entry(
-        "confirmed",
-        at,
-        bookings=1,
-        held=-booking["quantity"],
-        sold=kept["quantity"],
-        cents=kept["totalCents"],
-        discount=kept["discountCents"],
-        paid=kept["totalCents"],
-    )
+    entry = _build_sale_entry("confirmed", booking, at)
+    entry["held"] = -booking["quantity"]
+    if attempt:
+        entry["paid"], entry["provider"] = attempt["cents"], attempt["provider"]
+    return [*_build_opening(booking), entry]
+
+
+def build_retake_entries(booking: StoredBooking, at: datetime) -> list[LedgerEntry]:
+    """Return the entries that confirm an expired booking, whose money came late.
+
+    The money has an entry of its own (`build_charge_entries`).
+    """
+    return [*_build_opening(booking), _build_sale_entry("retaken", booking, at)]
+
+
+def build_kept_entries(booking: StoredBooking, kept: ItemTotals, at: datetime) -> list[LedgerEntry]:
+    """Return the entries that give back some of the held tickets of an offer.
+
+    Args:
+        kept: the tickets that the offer has left.
+    """
+    entry = _build_entry("part_declined", at, held=kept["quantity"] - booking["quantity"])
     return [*_build_opening(booking), entry]
 
 
@@ -87,32 +100,61 @@ def build_part_entries(booking: StoredBooking, left: ItemTotals, at: datetime) -
     return [*_build_opening(booking), entry]
 
 
-def build_charge_entries(booking: StoredBooking, refund: Refund, at: datetime) -> list[LedgerEntry]:
-    """Return the entries of a charge that the booking does not count as paid.
-
-    The hold had ended before the success of the charge was recorded.
+def build_charge_entries(
+    booking: StoredBooking, attempt: StoredAttempt, at: datetime
+) -> list[LedgerEntry]:
+    """Return the entries of money that came and confirmed nothing when it came.
 
     Args:
         booking: the booking as it was read.
-        refund: the decision to pay the charge back, which is stored with the entries.
     """
-    charged = _build_entry("charged", at, paid=rules.to_cents(refund["amount"]))
+    charged = _build_money_entry("charged", at, attempt["cents"], attempt["provider"])
     return [*_build_opening(booking), charged]
 
 
-def build_refund_entries(booking: StoredBooking, refund: Refund, at: datetime) -> list[LedgerEntry]:
+def build_refund_entries(
+    booking: StoredBooking, refund: Refund, provider: str, at: datetime
+) -> list[LedgerEntry]:
     """Return the entries of a refund that was paid.
 
     Args:
         booking: the booking as it was read.
+        provider: the name of the provider that paid it.
     """
-    refunded = _build_entry("refunded", at, paid=-rules.to_cents(refund["amount"]))
+    cents = rules.to_cents(refund["amount"])
+    refunded = _build_money_entry("refunded", at, -cents, provider)
     return [*_build_opening(booking), refunded]
+
+
+def build_returned_refund_entries(
+    booking: StoredBooking, refund: Refund, provider: str, at: datetime
+) -> list[LedgerEntry]:
+    """Return the entries of a refund that the provider had accepted and could not pay."""
+    cents = rules.to_cents(refund["amount"])
+    returned = _build_money_entry("refund_returned", at, cents, provider)
+    return [*_build_opening(booking), returned]
+
+
+def build_fee_entries(
+    booking: StoredBooking, attempt: StoredAttempt, at: datetime
+) -> list[LedgerEntry]:
+    """Return the entries of the fee of an attempt; none if it has no fee, or none is known."""
+    cents = attempt.get("feeCents", 0)
+    if not cents:
+        return []
+    fee = _build_money_entry("fee", at, 0, attempt["provider"])
+    fee["fee"] = cents
+    return [*_build_opening(booking), fee]
+
+
+def build_opening_entry(booking: StoredBooking) -> LedgerEntry:
+    """Return the entry of a booking that was stored before there were entries."""
+    return _build_state_entry(booking, "opening")
 
 
 def _build_opening(booking: StoredBooking) -> list[LedgerEntry]:
     """Return the opening entry of a booking that has no entries; else nothing."""
-    return [] if booking.get("entries") else [_build_state_entry(booking, "opening")]
+    return [] if booking.get("entries") else [build_opening_entry(booking)]
 
 
 def _count_recorded_discount(booking: StoredBooking) -> int:
@@ -130,18 +172,33 @@ def _build_state_entry(booking: StoredBooking, kind: EntryKind) -> LedgerEntry:
     if booking["status"] == rules.HELD:
         return _build_entry(kind, at, held=quantity)
     if booking["status"] == rules.CONFIRMED:
-        return _build_entry(
-            kind,
-            at,
-            bookings=1,
-            sold=quantity,
-            cents=booking["totalCents"],
-            discount=booking.get("discountCents", 0),
-            paid=rules.compute_charged_cents(booking),
-        )
-    refund = booking["refund"]
-    unpaid = rules.to_cents(refund["amount"]) if refund and "refundId" not in refund else 0
-    return _build_entry(kind, at, paid=unpaid)
+        entry = _build_sale_entry(kind, booking, at)
+        entry["paid"] = booking["totalCents"]
+    else:
+        refund = booking["refund"]
+        unpaid = rules.to_cents(refund["amount"]) if refund and "refundId" not in refund else 0
+        entry = _build_entry(kind, at, paid=unpaid)
+    if entry["paid"] and "payment" in booking:
+        entry["provider"] = booking["payment"]["attempts"][-1]["provider"]
+    return entry
+
+
+def _build_sale_entry(kind: EntryKind, booking: StoredBooking, at: datetime) -> LedgerEntry:
+    """Return the entry that confirms a booking, without its money."""
+    return _build_entry(
+        kind,
+        at,
+        bookings=1,
+        sold=booking["quantity"],
+        cents=booking["totalCents"],
+        discount=booking.get("discountCents", 0),
+    )
+
+
+def _build_money_entry(kind: EntryKind, at: datetime, cents: int, provider: str) -> LedgerEntry:
+    entry = _build_entry(kind, at, paid=cents)
+    entry["provider"] = provider
+    return entry
 
 
 def _build_entry(

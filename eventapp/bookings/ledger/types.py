@@ -13,11 +13,15 @@ EntryKind: TypeAlias = Literal[
     "confirmed",  # a hold was paid, or an offer accepted
     "cancelled",  # by its holder, the organizer or an admin
     "part_cancelled",  # the same, of some of its tickets
+    "part_declined",  # some tickets of an offer, by its holder
     "event_cancelled",
     "declined",  # an offer, by its holder
     "expired",  # a hold or an offer
-    "charged",  # a charge for a hold that had ended; "sold" and "confirmed" include their charge
+    "charged",  # money came that confirmed nothing; "sold" and "confirmed" include their charge
+    "retaken",  # the tickets of an expired hold were taken again for money that came late
     "refunded",  # a refund was paid
+    "refund_returned",  # the provider could not pay a refund that it had accepted
+    "fee",  # the provider told what it keeps of a charge
 ]
 
 
@@ -35,8 +39,10 @@ class LedgerEntry(TypedDict):
     cents: int  # the price of confirmed bookings
     discount: NotRequired[int]  # the discount of their tickets, in cents; an older version has none
     paid: int  # the money that the holder paid, less refunds, in cents
-    fee: NotRequired[int]  # what the payment provider kept, in cents
-    provider: NotRequired[str]  # absent in entries of older versions and without money
+    # The provider that the money came from or went to; absent if none moved, and in entries of
+    # older versions, whose money counts as that of `legacy`.
+    provider: NotRequired[str]
+    fee: NotRequired[int]  # what the provider keeps, in cents; absent is 0
 
 
 class NewLedgerRow(LedgerEntry):

@@ -1,6 +1,6 @@
-"""Routes of bookings, waitlist offers and quotes, and of events with their bookings."""
+"""Routes of bookings, offers, quotes and payments, and of events with their bookings."""
 
-from eventapp.bookings.routes import bookings, event_bookings, offers, quotes
+from eventapp.bookings.routes import bookings, event_bookings, offers, quotes, webhooks
 
 BLUEPRINTS = (
     offers.bp,
@@ -8,4 +8,5 @@ BLUEPRINTS = (
     bookings.users_bp,
     event_bookings.bp,
     quotes.bp,
+    webhooks.bp,
 )

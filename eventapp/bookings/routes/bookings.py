@@ -6,9 +6,10 @@ from bson import ObjectId
 from flask import Response, request
 from marshmallow import Schema
 
-from eventapp.bookings import partial_cancellations, service, transitions, waitlist_offers
+from eventapp.bookings import partial_cancellations, service, waitlist_offers
 from eventapp.bookings.bodies import BookingView, CancellationInput, PurchaseInput
 from eventapp.bookings.context import current_booking_context
+from eventapp.bookings.payments import checkout
 from eventapp.bookings.sales import service as sales
 from eventapp.bookings.sales.purchases import CREATED, read_purchase
 from eventapp.bookings.schemas import (
@@ -49,7 +50,9 @@ def create_booking(body: PurchaseInput) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     purchase = read_purchase(body, _read_idempotency_key())
     with limit_guesses(sales.PROMO_REFUSALS if body.get("promoCode") else ()):
-        answer = sales.book(current_booking_context(), current_actor(), purchase, utc_now())
+        answer = checkout.book_and_pay(
+            current_booking_context(), current_actor(), purchase, utc_now()
+        )
     answer_body = {"message": answer.message, "data": answer.data}
     if answer.status != CREATED:
         return json_response(answer_body, answer.status)
@@ -181,10 +184,52 @@ def cancel_tickets(body: CancellationInput, booking_id: ObjectId) -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404, 409)
 def confirm_booking(booking_id: ObjectId) -> Response:
-    """Pay for a held booking before it expires."""
+    """Pay for a held booking before it expires.
+
+    If the buyer pays at the provider, the answer has the `clientSecret` of the first attempt or of
+    the one that can still be paid, and the booking is held until the money came.
+    """
+    return _pay(booking_id, checkout.PaymentRequest())
+
+
+@bp.route("/<oid:booking_id>/payments", methods=["POST"])
+@user_required
+@bp.header_parameter("Idempotency-Key", **KEY_SCHEMA)
+@bp.response(201, BookedAnswer)
+@bp.alt_response(200, schema=BookedAnswer, success=True)
+@bp.error_responses(404, 409)
+def begin_payment(booking_id: ObjectId) -> Response:
+    """Begin the next attempt to pay for a hold, once for each `Idempotency-Key`.
+
+    At most one attempt is live. A booking that is confirmed already is answered with 200.
+    """
+    digest = checkout.digest_key(current_actor(), _read_idempotency_key())
+    request_ = checkout.PaymentRequest(is_next=True, digest=digest)
+    return _pay(booking_id, request_, held_status=CREATED)
+
+
+def _pay(
+    booking_id: ObjectId, request_: checkout.PaymentRequest, held_status: int = 200
+) -> Response:
     context = current_booking_context()
-    confirmed = transitions.confirm_booking(context, booking_id, current_actor(), utc_now())
-    return booking_response("Booking confirmed", service.render_current(context, confirmed))
+    paid = checkout.pay(context, booking_id, current_actor(), request_, utc_now())
+    return checkout_response(paid, held_status)
+
+
+def checkout_response(paid: checkout.Checkout, held_status: int = 200) -> Response:
+    """Return the answer to a step of a payment.
+
+    Args:
+        held_status: the status code if the booking is still held.
+    """
+    context = current_booking_context()
+    is_buyer = current_actor().user_id == paid.booking["userId"]
+    secret = paid.client_secret if is_buyer else None
+    booking = service.render_current(context, paid.booking, secret)
+    if booking["status"] == "held":
+        data = {"message": "Payment begun", "data": {"booking": booking}}
+        return json_response(data, held_status)
+    return booking_response("Booking confirmed", booking)
 
 
 def booking_response(message: str, booking: BookingView) -> Response:

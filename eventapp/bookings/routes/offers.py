@@ -53,7 +53,7 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
     A quantity that is greater than the offer takes all of it; the message says so.
     """
     quantity, context = body.get("quantity"), current_booking_context()
-    booking = offer_answers.accept_offer(
+    accepted = offer_answers.accept_offer(
         context,
         event_id,
         current_actor(),
@@ -61,14 +61,15 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
         utc_now(),
         booking_id=body.get("bookingId"),
     )
-    return booking_response(
-        _describe_acceptance(booking, quantity), service.render_current(context, booking)
-    )
+    booking = service.render_current(context, accepted.booking, accepted.client_secret)
+    return booking_response(_describe_acceptance(accepted.booking, quantity), booking)
 
 
 def _describe_acceptance(booking: StoredBooking, quantity: int | None) -> str:
     """Return what was done, if it is not what the caller asked for or if tickets went back."""
     booked = booking["quantity"]
+    if booking["status"] == "held":
+        return f"Payment begun for {_format_tickets(booked)}"
     returned = booking.get("offeredQuantity", booked) - booked
     if returned > 0:
         rest = f"{_format_tickets(returned)} of the offer went back"

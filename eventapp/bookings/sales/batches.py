@@ -16,6 +16,7 @@ from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.ledger.entries import add_first_entry
+from eventapp.bookings.payments.charges import charge_at_once
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales.idempotency import build_record
 from eventapp.bookings.sales.purchases import (
@@ -40,6 +41,7 @@ from eventapp.inventory.service import (
     TicketRequest,
     compute_discounts,
 )
+from eventapp.payments.provider import PaymentProvider
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Sale:
         schedule_entry: the entry of the schedule to book.
         request: the tickets to take, and the id of the booking to store.
         limits: the limits and durations that the settings give.
+        provider: takes the payment of the booking.
         now: the time of the request.
     """
 
@@ -63,6 +66,7 @@ class Sale:
     schedule_entry: ScheduleEntry
     request: TicketRequest
     limits: Limits
+    provider: PaymentProvider
     now: datetime
 
     @property
@@ -213,9 +217,11 @@ def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleR
         discounts=compute_discounts(code, event["ticketTypes"]) if code else None,
         promo_code=code["code"] if code else None,
         currency=sale.limits.currency,
-        hold_until=sale.now + sale.limits.hold if sale.purchase.hold else None,
+        hold_until=sale.now + sale.limits.hold if sale.request.held else None,
         now=sale.now,
     )
+    if booking["status"] == rules.CONFIRMED and booking["totalCents"]:
+        booking["payment"] = charge_at_once(sale.provider, booking, sale.now)
     return SaleResult(allocation, event, add_first_entry(booking))
 
 

@@ -10,7 +10,14 @@ from eventapp.bookings import store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.sales.purchases import Purchase
 from eventapp.core.waiting import BoundedWait
-from eventapp.inventory.service import EventBusy, PromoExhausted, PromoNotFound, fold_code
+from eventapp.inventory.service import (
+    EventBusy,
+    PromoExhausted,
+    PromoNotFound,
+    fold_code,
+    parse_document_id,
+    parse_retake_key,
+)
 
 # How long one request waits, and the pause after each read.
 MAX_WAIT_SECONDS, PAUSE_SECONDS = 2.0, 0.02
@@ -32,9 +39,14 @@ def await_use(context: BookingContext, purchase: Purchase) -> None:
             break
         if not uses.is_exhausted:
             return
-        takes = {ObjectId(booking_id) for booking_id in uses.takes}
-        # The bookings are read after the event: a take without a booking is not recorded yet.
-        if takes == store.find_existing_ids(context.db, takes):
+        # The bookings are read after the event: a take without a booking is not recorded yet, nor
+        # is one for a late payment whose booking is not active again.
+        sales = {ObjectId(key) for key in uses.takes if not parse_retake_key(key)}
+        retakes = {ObjectId(parse_document_id(key)) for key in uses.takes if parse_retake_key(key)}
+        if (
+            store.find_existing_ids(context.db, sales) == sales
+            and store.find_active_ids(context.db, list(retakes)) == retakes
+        ):
             raise PromoExhausted
         wait.pause()
     raise PromoNotFound

@@ -6,12 +6,12 @@ quantities by ticket type, for one state of the event. No other module interpret
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from eventapp.bookings import rules
-from eventapp.bookings.bodies import ItemInput, PurchaseData, PurchaseInput
+from eventapp.bookings.bodies import BookingView, ItemInput, PurchaseData, PurchaseInput
 from eventapp.bookings.types import Shortfall, StoredBooking
 from eventapp.bookings.views import render_booking
 from eventapp.core import json
@@ -235,7 +235,19 @@ def build_answer(booking: StoredBooking | None, entries: Sequence[EntryView]) ->
     )
 
 
-def _format_message(booking: StoredBooking | None, waitlisted: int) -> str:
+def replace_booking(answer: PurchaseAnswer, booking: BookingView) -> PurchaseAnswer:
+    """Return an answer in which the booking is shown as it is now."""
+    entries = answer.data.get("waitlistEntries") or [
+        each for each in (answer.data.get("waitlistEntry"),) if each
+    ]
+    return replace(
+        answer,
+        message=_format_message(booking, sum(each["quantity"] for each in entries)),
+        data={**answer.data, "booking": booking},
+    )
+
+
+def _format_message(booking: StoredBooking | BookingView | None, waitlisted: int) -> str:
     if not booking:
         return f"Sold out. {_format_quantity(waitlisted)} added to waitlist."
     verb = "Held" if booking["status"] == rules.HELD else "Booked"

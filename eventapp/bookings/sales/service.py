@@ -50,6 +50,7 @@ from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
+from eventapp.events.types import SaleState
 from eventapp.inventory.nameable_types import find_unlocked
 from eventapp.inventory.service import (
     Allocation,
@@ -184,7 +185,7 @@ def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now
         booking_id=str(ObjectId()),
         items=items,
         schedule_id=schedule_entry["scheduleId"],
-        held=purchase.hold,
+        held=purchase.hold or _needs_buyer(context, state, items),
         on_shortfall=purchase.shortfall_mode,
         requester=idempotency.build_requester(actor.require_user_id(), purchase),
         waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
@@ -192,7 +193,16 @@ def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now
         moment=now,
         promo_code=key,
     )
-    return Sale(actor, purchase, state, schedule_entry, request, limits, now)
+    provider = context.payments.current
+    return Sale(actor, purchase, state, schedule_entry, request, limits, provider, now)
+
+
+def _needs_buyer(context: BookingContext, event: SaleState, type_ids: Iterable[int]) -> bool:
+    """Return whether the buyer has to pay for tickets of these types at the provider."""
+    if context.payments.current.charges_at_once:
+        return False
+    wanted = set(type_ids)
+    return any(each["price"] for each in event["ticketTypes"] if each["ticketTypeId"] in wanted)
 
 
 def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:

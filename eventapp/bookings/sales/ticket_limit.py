@@ -9,6 +9,8 @@ database before it searches for the flag of the other:
 * A purchase takes its tickets. The same update sets its flag, an in-flight entry with the user's
   id. Then it searches for offers in progress, and last for stored bookings. Finally its booking is
   stored.
+* Taking the tickets of an expired booking again, because its payment came late, goes like a
+  purchase. Then the booking becomes active in the slot of purchases.
 * An offer claims a waitlist entry: the claim is its flag. Then it searches for other claims of the
   user, then for in-flight entries of the user, and last for stored bookings. Finally it takes its
   tickets, its booking is stored, and the claim is dropped.
@@ -40,7 +42,14 @@ from eventapp.core.database import Db
 from eventapp.core.waiting import BoundedWait
 from eventapp.events.types import SaleState
 from eventapp.inventory.quantity_limits import refuse_quantities_of_user
-from eventapp.inventory.service import Allocation, Quantities, TicketLimit, sum_quantities
+from eventapp.inventory.service import (
+    Allocation,
+    Quantities,
+    TicketLimit,
+    parse_document_id,
+    parse_retake_key,
+    sum_quantities,
+)
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
@@ -68,7 +77,7 @@ def refuse_over_limit(
             have died.
     """
     if allocation.taken:
-        _await_offers(context, user_id, purchase.event_id)
+        await_offers(context, user_id, purchase.event_id)
     active = store.find_active_bookings(context.db, user_id, purchase.event_id)
     if rules.has_direct_booking(active):
         idempotency.raise_if_answered(context.db, user_id, purchase)
@@ -91,7 +100,12 @@ def count_tickets(db: Db, user_id: ObjectId, event_id: int) -> int:
     return sum(booking["quantity"] for booking in active)
 
 
-def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> None:
+def await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> None:
+    """Wait until no offer to a user is in progress, after tickets were taken for that user.
+
+    Raises:
+        OfferUnderWay: an offer takes longer than MAX_WAIT_SECONDS.
+    """
     wait = BoundedWait(
         max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=OfferUnderWay
     )
@@ -130,7 +144,12 @@ def count_tickets_left_for_offer(
 def _find_tickets_in_progress(
     context: BookingContext, user_id: ObjectId, event_id: int
 ) -> dict[str, Quantities]:
-    """Return the tickets that the user's unrecorded purchases have taken, by hex booking id."""
+    """Return the tickets that the user's unrecorded takes have taken, by hex booking id.
+
+    The booking of a payment that came late is stored before its take. Its take counts as long as it
+    is in flight, unless the booking is active.
+    """
     taken = context.inventory.in_flight_entries.find_taken(event_id, str(user_id))
-    stored = store.find_existing_ids(context.db, map(ObjectId, taken))
-    return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in stored}
+    sales = [ObjectId(key) for key in taken if not parse_retake_key(key)]
+    recorded = {str(id_) for id_ in store.find_existing_ids(context.db, sales)}
+    return {parse_document_id(key): taken[key] for key in taken if key not in recorded}

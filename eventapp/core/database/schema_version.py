@@ -12,6 +12,7 @@ Versions:
    their tickets by entry and type.
 3  waitlist entries have the id of the schedule entry that they wait for; events count them by entry
    and type, and number them together.
+4  bookings have all attempts to pay for them, with their states.
 """
 
 from typing import TypedDict, cast
@@ -19,7 +20,7 @@ from typing import TypedDict, cast
 from eventapp.core.database.client import Db
 from eventapp.core.errors import DatabaseUnavailable
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _KEY = "schemaVersion"
 
 

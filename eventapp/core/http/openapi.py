@@ -101,7 +101,8 @@ def describe_header(name: str, **schema: Any) -> JsonObject:
 
 def describe_raw_body() -> JsonObject:
     """Return the request body object of an operation that reads the body itself, as JSON."""
-    return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    content = {"schema": {"type": "object"}, "example": {"id": "evt_1", "type": "ping"}}
+    return {"required": True, "content": {"application/json": content}}
 
 
 def describe_link(operation_id: str, body: Any, parameters: dict[str, str]) -> JsonObject:

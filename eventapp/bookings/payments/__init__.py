@@ -1,0 +1,1 @@
+"""Take, settle, reconcile and refund the payments of bookings."""
