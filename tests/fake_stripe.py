@@ -164,6 +164,15 @@ class FakeStripe:
         for thread in self._threads:
             thread.join()
 
+    def forget(self):
+        """Begin anew as an account without payments, for another case of the same test."""
+        with self._lock:
+            for records in (self._intents, self._charges, self._refunds, self._keys):
+                records.clear()
+            for listed in (self.events, self.journal, self.requests):
+                listed.clear()
+            self._delivered.clear()
+
     # The buyer, who knows the client secret. The id of the intent is accepted in its place.
 
     def pay(self, client_secret):

@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import event_closing, refunds, transitions, waitlist_offers
+from eventapp.bookings import event_closing, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.ledger.store import build_update
+from eventapp.bookings.payments import reconciliation, refunds, settlement
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Document
 from eventapp.core.errors import AppError, Conflict
@@ -18,8 +19,9 @@ from eventapp.events import store as events_store
 from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
+from eventapp.payments.providers import Providers
 from tests import factories
-from tests.bookings_factories import RecordingProvider
+from tests.bookings_factories import RecordingProvider, confirm_booking
 from tests.race import kit
 
 AFTER_THE_HOLD = timedelta(minutes=11)
@@ -81,7 +83,7 @@ def confirm_and_expire_concurrently(context, db, event):
     user, now = ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     booking = transitions.find_booking(context, held)
-    in_time = partial(transitions.confirm_booking, context, held, kit.attendee(user), now)
+    in_time = partial(confirm_booking, context, held, kit.attendee(user), now)
     over = partial(
         transitions.expire_hold, kit.another_process(context), booking, now + AFTER_THE_HOLD
     )
@@ -90,58 +92,84 @@ def confirm_and_expire_concurrently(context, db, event):
 
 
 def test_a_hold_is_either_confirmed_or_expires(context, db):
+    """It is never charged without its tickets: a charge after the end buys them again."""
+    context.payments = Providers(RecordingProvider())
     event, sold = event_of(db, 100), 0
     for _ in range(15):
         booking, confirmed, expired = confirm_and_expire_concurrently(context, db, event)
-        assert booking["status"] == ("expired" if expired else "confirmed")
-        assert isinstance(confirmed, AppError) == expired
-        sold += 0 if expired else 2
+        is_retaken = "retakenBy" in booking
+        is_confirmed = booking["status"] == "confirmed"
+        assert is_confirmed == (is_retaken or not expired)
+        assert isinstance(confirmed, AppError) != is_confirmed
+        assert not is_retaken or expired
+        sold += 2 * is_confirmed
     assert kit.stock_counters(db, event) == (100 - sold, 0, sold, 0)
+    assert context.payments.current.balance == 2000 * sold
     kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
 
 
-def test_control_without_the_guard_an_expired_hold_is_confirmed(context, db, monkeypatch):
-    monkeypatch.setattr(bookings_store, "update_booking", update_booking_unguarded)
-    event, user, now = event_of(db, 5), ObjectId(), utc_now()
+def confirm_after_expiry(context, event, monkeypatch):
+    """Pay for a hold, suspended before the write that confirms it while it expires."""
+    user, now = ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
-    with kit.suspended(monkeypatch, context.payments, "charge") as suspension:
-        paying = partial(transitions.confirm_booking, context, held, kit.attendee(user), now)
+    with kit.suspended(monkeypatch, settlement, "confirm_hold") as suspension:
+        paying = partial(confirm_booking, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
             suspension.wait()
             waitlist_offers.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
             suspension.resume()
             assert paid.result()["status"] == "confirmed"
+
+
+def test_a_hold_that_expires_before_it_is_confirmed_takes_its_tickets_again(
+    context, db, monkeypatch
+):
+    event = event_of(db, 5)
+    confirm_after_expiry(context, event, monkeypatch)
+    assert "retakenBy" in db.bookings.find_one({})
+    assert kit.stock_counters(db, event) == (3, 0, 2, 0)
+    kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
+
+
+def test_control_without_the_guard_an_expired_hold_is_confirmed(context, db, monkeypatch):
+    event = event_of(db, 5)
+    monkeypatch.setattr(bookings_store, "update_booking", update_booking_unguarded)
+    confirm_after_expiry(context, event, monkeypatch)
     assert kit.stock_counters(db, event)[1] < 0
 
 
-def test_a_charge_for_a_hold_that_ends_meanwhile_is_refunded(context, db, monkeypatch):
+def test_a_charge_for_a_hold_that_is_cancelled_meanwhile_is_refunded(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
-    with kit.suspended(monkeypatch, context.payments, "charge", after=True) as suspension:
-        paying = partial(transitions.confirm_booking, context, held, kit.attendee(user), now)
+    with kit.suspended(monkeypatch, context.payments.current, "create", after=True) as suspension:
+        paying = partial(confirm_booking, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
             suspension.wait()
-            waitlist_offers.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
+            other = kit.another_process(context)
+            transitions.cancel_booking(other, held, kit.attendee(user), now)
             suspension.resume()
-            assert paid.exception().code == "hold_expired"
+            assert paid.exception().code == "not_held"
     booking = db.bookings.find_one({"_id": held})
-    assert (booking["status"], booking["refund"]["amount"]) == ("expired", 40)
+    assert (booking["status"], booking["refund"]["amount"]) == ("cancelled", 40)
     assert kit.stock_counters(db, event) == (5, 0, 0, 0)
     kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
 
 
 @pytest.mark.parametrize("charged", [True, False])
 def test_the_charge_of_a_process_that_dies_is_refunded(context, db, monkeypatch, charged):
-    """The process that ends the hold has read it before the payment began."""
+    """The process that cancels the hold has read it before the payment began."""
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    provider = context.payments = RecordingProvider()
+    provider = RecordingProvider()
+    context.payments = Providers(provider)
     monkeypatch.setattr(provider, "after" if charged else "before", lambda: sys.exit())
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     before = transitions.find_booking(context, held)
     with pytest.raises(SystemExit):
-        transitions.confirm_booking(context, held, kit.attendee(user), now)
-    assert transitions.expire_hold(context, before, now + AFTER_THE_HOLD)
-    refunds.pay_due_refunds(context, now + AFTER_THE_HOLD)
+        confirm_booking(context, held, kit.attendee(user), now)
+    assert not transitions.end_booking(context, before, "cancelled", "cancelled", now)
+    transitions.cancel_booking(context, held, kit.attendee(user), now)
+    monkeypatch.undo()
+    reconciliation.reconcile_payments(context, now)
     refund = db.bookings.find_one({"_id": held})["refund"]
     assert ((refund or {}).get("amount"), provider.balance) == (40 if charged else None, 0)
     kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
@@ -152,10 +180,7 @@ def test_concurrent_confirmations_charge_once(context, db):
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     contexts = [kit.another_process(context) for _ in range(8)]
     results = kit.run_concurrently(
-        *[
-            partial(transitions.confirm_booking, one, held, kit.attendee(user), now)
-            for one in contexts
-        ]
+        *[partial(confirm_booking, one, held, kit.attendee(user), now) for one in contexts]
     )
     assert {r["status"] for r in results} == {"confirmed"}
     assert kit.stock_counters(db, event) == (3, 0, 2, 0)
@@ -253,7 +278,7 @@ def test_a_booking_that_changes_while_its_event_is_closed_ends_once(
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     other = kit.another_process(context)
     change = {
-        "confirmed": transitions.confirm_booking,
+        "confirmed": confirm_booking,
         "cancelled": transitions.cancel_booking,
     }[meanwhile]
     end_all = partial(

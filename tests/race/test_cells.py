@@ -10,6 +10,7 @@ from eventapp.bookings import offer_answers, transitions, waitlist_offers
 from eventapp.core.clock import utc_now
 from eventapp.inventory import rules, store
 from tests import factories
+from tests.bookings_factories import confirm_booking
 from tests.race import kit
 
 BUYERS = 12
@@ -62,7 +63,7 @@ def test_a_sale_counts_in_the_cells_of_its_date(context, db, event):
 def test_a_confirmation_and_an_end_move_the_tickets_of_their_cell(context, db, event):
     user = ObjectId()
     held = kit.booking_id(kit.book(context, event, 3, hold=True, user=user, schedule_index=1))
-    transitions.confirm_booking(context, held, kit.attendee(user), utc_now())
+    confirm_booking(context, held, kit.attendee(user), utc_now())
     assert cells_of(db) == {(7, 1): {"sold": 3}}
     transitions.cancel_booking(context, held, kit.ADMIN, utc_now())
     assert cells_of(db) == {}
@@ -87,7 +88,7 @@ def buy_confirm_and_cancel(context, event, number):
     answer = kit.book(context, event, user=user, hold=True, items=order, schedule_index=number % 2)
     id_ = kit.booking_id(answer)
     if number % 4:
-        transitions.confirm_booking(context, id_, kit.attendee(user), utc_now())
+        confirm_booking(context, id_, kit.attendee(user), utc_now())
     if number % 3 == 0:
         transitions.cancel_booking(context, id_, kit.ADMIN, utc_now())
 

@@ -20,6 +20,7 @@ from eventapp.bookings import (
     waitlist_offers,
 )
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings.payments import attempts, settlement
 from eventapp.bookings.sales import ticket_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
@@ -27,9 +28,11 @@ from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_repairs
+from eventapp.payments.provider import ProviderPayment
 from eventapp.waitlist import joining
 from eventapp.waitlist import store_audits as waitlist_audits
 from tests import factories
+from tests.bookings_factories import confirm_booking
 from tests.race import kit
 
 ANN, BOB, CID, DAN, EVE, FAY = (ObjectId() for _ in range(6))
@@ -128,7 +131,16 @@ class Changes:
         transitions.cancel_booking(self.context, self._find(BOB), kit.attendee(BOB), self.now)
 
     def confirmation(self):
-        transitions.confirm_booking(self.context, self._find(BOB), kit.attendee(BOB), self.now)
+        confirm_booking(self.context, self._find(BOB), kit.attendee(BOB), self.now)
+
+    def late_payment(self):
+        """Bob pays after his hold has expired."""
+        booking = self.context.db.bookings.find_one({"userId": BOB})
+        booking, _attempt = attempts.begin_attempt(self.context, booking, None, utc_now())
+        transitions.expire_hold(self.context, booking, self.now)
+        (attempt,) = booking["payment"]["attempts"]
+        seen = ProviderPayment("late", "succeeded", attempt["cents"])
+        settlement.settle(self.context, booking["_id"], attempt["attemptId"], seen, self.now)
 
     def expiry(self):
         waitlist_offers.expire_holds(self.context, self.now + timedelta(hours=1))
@@ -175,7 +187,8 @@ CHANGES = {
     Changes.cancellation: END,
     Changes.cancellation_of_a_ticket: ("part", *END[1:]),
     Changes.cancellation_of_a_hold: (),
-    Changes.confirmation: ("charge", "confirm", "move"),
+    Changes.confirmation: ("attempt-begun", "provider-answered", "confirm", "move"),
+    Changes.late_payment: ("end", "late-payment", "retake", "retake-confirmed"),
     Changes.expiry: ("end", "offer-take"),
     Changes.offer: OFFER,
     Changes.join: ("take", "entry"),

@@ -29,6 +29,7 @@ from eventapp.inventory import store_promo_codes
 from eventapp.promotions import service as promotions
 from eventapp.waitlist import joining
 from tests import factories
+from tests.bookings_factories import confirm_booking
 from tests.conftest import MONGO_URI
 from tests.race import kit
 
@@ -209,7 +210,7 @@ class InventoryMachine(RuleBasedStateMachine):
         if mine.get("status") == "held":
             booking = self.stored(user, "direct")
             result = self.result_or_code(
-                transitions.confirm_booking,
+                confirm_booking,
                 self.context,
                 booking["_id"],
                 self.actor(user),
