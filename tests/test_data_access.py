@@ -106,6 +106,9 @@ ENTRY = {"$set": {"ledgerDue": True}, "$push": {"entries": {"$each": [{}]}}}
     [
         ({"$set": {"status": "cancelled"}}, True),
         ({"$set": {"refund.refundId": "r"}}, True),
+        ({"$set": {"refund": {"amount": 1, "refundId": "r"}}}, True),
+        ({"$set": {"refund": {"amount": 1, "failure": {"reason": "returned"}}}}, True),
+        ({"$set": {"refund": {"amount": 1, "failure": {"reason": "account_closed"}}}}, False),
         ({"$set": {"items": []}, "$push": {"entries": {}}}, True),  # the copier would not find it
         ({**ENTRY, "$unset": {"refund": ""}}, False),
         ({"$set": {"userId": None}}, False),

@@ -12,13 +12,13 @@ from eventapp.bookings import (
     event_closing,
     offer_answers,
     partial_cancellations,
-    transitions,
     waitlist_offers,
 )
 from eventapp.bookings.bodies import CancellationInput
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.partial_cancellations import CancellationRequest
-from eventapp.bookings.sales import service as sales
+from eventapp.bookings.payments import checkout
+from eventapp.bookings.payments.checkout import PaymentRequest
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
 from eventapp.core.access.actor import Actor
@@ -181,7 +181,9 @@ class Client:
         self._sent.append(purchase)
         outcome = self._world.request(
             f"book {purchase}",
-            lambda server: sales.book(server.context, self._actor, purchase, self._now(server)),
+            lambda server: checkout.book_and_pay(
+                server.context, self._actor, purchase, self._now(server)
+            ),
         )
         booking = outcome.value and outcome.value.data.get("booking")
         if booking:
@@ -252,14 +254,17 @@ class Client:
 
     def _confirm(self, booking_id: ObjectId) -> bool:
         """Return whether there was an answer."""
+        request = PaymentRequest(
+            is_next=self._random.random() < 0.3, digest=self._random.choice([None, "a", "b"])
+        )
         outcome = self._world.request(
-            f"confirm {booking_id}",
-            lambda server: transitions.confirm_booking(
-                server.context, booking_id, self._actor, self._now(server)
+            f"pay {request} for {booking_id}",
+            lambda server: checkout.pay(
+                server.context, booking_id, self._actor, request, self._now(server)
             ),
         )
         if outcome.value and self._world.told[booking_id] == "held":
-            self._world.told[booking_id] = "confirmed"
+            self._world.told[booking_id] = outcome.value.booking["status"]
         return outcome.value is not None or outcome.is_refused
 
     def join(self) -> None:
@@ -294,10 +299,11 @@ class Client:
             ),
         )
         if outcome.value:
-            booking_id = outcome.value["_id"]
-            self._bookings.append(booking_id)
-            if self._world.told.get(booking_id) != "ended":  # by another thread of the user
-                self._world.told[booking_id] = "confirmed"
+            booking = outcome.value.booking
+            self._bookings.append(booking["_id"])
+            # Another device of the user may have been told more.
+            if self._world.told.get(booking["_id"], "held") == "held":
+                self._world.told[booking["_id"]] = booking["status"]
 
     def _has_offer(self, event: dict[str, Any]) -> bool:
         """Return whether the user would see an offer in the app."""

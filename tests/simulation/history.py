@@ -15,6 +15,7 @@ from eventapp import prepare_database
 from eventapp.bookings import auditing
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.partial_cancellations import CancellationRequest
+from eventapp.bookings.payments.events import apply_event
 from eventapp.bookings.rules import Limits
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
@@ -22,6 +23,8 @@ from eventapp.events import editing, quota_editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory.service import Inventory
 from eventapp.jobs import service as jobs
+from eventapp.payments.provider import ProviderEvent
+from eventapp.payments.providers import Providers
 from eventapp.promotions import service as promotions
 from tests.factories import FAR_SCHEDULE, make_event
 from tests.simulation import invariants
@@ -34,6 +37,7 @@ from tests.simulation.store import SimulatedStore, failpoints
 OTHER_JOBS = {
     *("roll-day", "complete-past", "mail", "low-tickets", "reports", "chats", "photos"),
     *("count-sales", "count-money", "rank-events", "erasures"),
+    *("account-mails", "password-resets"),
 }
 # This one closes waitlists whose first entry was claimed for an offer when the event was cancelled.
 # It runs at the end.
@@ -57,6 +61,8 @@ LIMITS = Limits(
 MAX_ROUNDS, ROUND_SECONDS = 16, 200.0
 # How long a client waits between two requests; a hold ends after about a minute.
 THINK_SECONDS = (0, 0, 0, 0, 0, 1, 59.9, 65)
+# How late the payment provider delivers an event, and how often it tries if a server fails.
+DELIVERY_SECONDS, MAX_DELIVERIES = (0, 0, 1, 30, 90), 3
 CLOCK_ERRORS = (0, 0, 0, -90, 90)
 
 
@@ -87,7 +93,9 @@ class History:
             self.scheduler,
             failure=self.random.choice([0, 0, 0.05]),
             refusal=self.random.choice([0, 0.1]),
+            openness=self.random.choice([0, 0, 0.5, 1]),
         )
+        self.provider.spawn, self.provider.report = self._spawn, self._deliver
         self.servers: list[Server] = []
         self._checked: list[dict[str, Any]] = []
         self.action_weights = [
@@ -176,7 +184,8 @@ class History:
 
     def _start_process(self, name: str) -> Server:
         error = timedelta(seconds=self.random.choice(CLOCK_ERRORS))
-        context = BookingContext(self.store.db, Inventory(self.store.db), LIMITS, self.provider)
+        inventory, providers = Inventory(self.store.db), Providers(self.provider)
+        context = BookingContext(self.store.db, inventory, LIMITS, providers)
         return Server(Process(name, error), context)
 
     def _check_step(self) -> None:
@@ -187,7 +196,7 @@ class History:
         )
         if not unchanged:
             self._checked = documents
-            invariants.check_step(self.store)
+            invariants.check_step(self.store, self.provider)
 
     # Workers.
 
@@ -276,12 +285,37 @@ class History:
         self.scheduler.pause(lambda: bool(outcomes) or not server.process.is_alive)
         return outcomes[0] if outcomes else Outcome()
 
+    # The payment provider.
+
+    def _spawn(self, name: str, call: Callable[[], None]) -> None:
+        """Start a task of the payment provider, which the history waits for."""
+
+        def act() -> None:
+            call()
+            self._unfinished -= 1
+
+        self._unfinished += 1
+        self.scheduler.spawn(name, act, None)
+
+    def _deliver(self, event: ProviderEvent) -> None:
+        """Deliver an event some time later, maybe once more, and again if a server fails."""
+        for _try in range(MAX_DELIVERIES):
+            self.scheduler.pause(seconds=self.random.choice(DELIVERY_SECONDS))
+            outcome = self.request(
+                f"{event.event_id}: {event.payment and event.payment.status}",
+                lambda server: apply_event(
+                    server.context, event, self.scheduler.time_of(server.process)
+                ),
+            )
+            if outcome.is_done and not outcome.error:
+                break
+
     # The end.
 
     def _come_to_rest(self) -> None:
         """Let the worker finish everything, without faults, and check the result."""
         self.scheduler.note("the last client has gone")
-        self.scheduler.faults, self.provider.failure = Faults(), 0
+        self.scheduler.faults, self.provider.failure, self.provider.spawn = Faults(), 0, None
         worker = self._start_process("last worker")
         worker.process.clock_error = timedelta()
         for _round in range(MAX_ROUNDS):

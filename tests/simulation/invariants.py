@@ -53,8 +53,9 @@ def count_in_quota(store: SimulatedStore, event_id: int, quota: dict[str, Any]) 
     )
 
 
-def check_step(store: SimulatedStore) -> None:
-    """Check that no counter is negative and that no ticket is sold twice."""
+def check_step(store: SimulatedStore, provider: SimulatedProvider) -> None:
+    """Check that no counter is negative, no ticket is sold twice and none is sold unpaid."""
+    _check_paid(store, provider)
     tickets, uses = count_tickets(store), count_promo_uses(store)
     for event in store.read("events"):
         for key, code in event.get("promoCodes", {}).items():
@@ -73,9 +74,23 @@ def check_step(store: SimulatedStore) -> None:
             assert booked <= type_["capacity"], f"{booked} tickets are booked: {type_}"
 
 
+def _check_paid(store: SimulatedStore, provider: SimulatedProvider) -> None:
+    for booking in store.read("bookings"):
+        if booking.get("status") == "confirmed" and booking["totalCents"]:
+            balance = _compute_balance(booking, provider)
+            assert balance >= booking["totalCents"], f"{balance} cents paid: {booking}"
+
+
+def _compute_balance(booking: dict[str, Any], provider: SimulatedProvider) -> int:
+    """Return the cents that the provider has taken for a booking and not paid back."""
+    attempts = booking["payment"]["attempts"] if "payment" in booking else []
+    ids = [str(each["attemptId"]) for each in attempts]
+    return sum(provider.charged[id_] - provider.refunded[id_] for id_ in ids)
+
+
 def check_rest(store: SimulatedStore, provider: SimulatedProvider) -> None:
     """Check that stock, bookings, waitlist and money agree, and that nothing is left undone."""
-    check_step(store)
+    check_step(store, provider)
     _check_stock(store)
     _check_nothing_is_pending(store)
     _check_limits(store)
@@ -123,6 +138,7 @@ def _check_nothing_is_pending(store: SimulatedStore) -> None:
             assert "offering" not in document, f"a claim is left: {document}"
             assert "tell" not in document, f"a notification is pending: {document}"
             assert "refundDueAt" not in document, f"a refund is due: {document}"
+            assert "reconcileAt" not in document, f"an attempt is open: {document}"
 
 
 def _check_limits(store: SimulatedStore) -> None:
@@ -191,16 +207,28 @@ def _check_ledger(store: SimulatedStore) -> None:
 
 def _check_money(store: SimulatedStore, provider: SimulatedProvider) -> None:
     """Check that what was charged and not refunded is the price of the confirmed bookings."""
-    bookings_by_attempt = {
-        booking["payment"].get("attemptId"): booking
-        for booking in store.read("bookings")
-        if "payment" in booking
-    }
-    for attempt_id in {*provider.charged, *provider.refunded}:
-        balance = provider.charged[attempt_id] - provider.refunded[attempt_id]
-        booking = bookings_by_attempt.get(attempt_id, {})
+    balances = provider.charged.copy()
+    balances.subtract(provider.refunded)
+    for booking in store.read("bookings"):
+        attempts = booking["payment"]["attempts"] if "payment" in booking else []
+        balance = sum(balances.pop(str(each["attemptId"]), 0) for each in attempts)
         owed = booking["totalCents"] if booking.get("status") == "confirmed" else 0
         assert balance == owed, f"{balance} cents paid, {owed} owed: {booking}"
+        states = [each["state"] for each in attempts]
+        assert states.count("succeeded") <= 1, f"paid twice: {booking}"
+        # A refused attempt for which the provider has no payment can never be paid.
+        is_final = [
+            each["state"] in ("succeeded", "cancelled")
+            or (each["state"] == "refused" and "providerId" not in each)
+            for each in attempts
+        ]
+        assert all(is_final), f"an attempt is not settled: {booking}"
+        assert not any("lateAt" in each for each in attempts), f"undecided: {booking}"
+        is_charged = [bool(provider.charged[str(each["attemptId"])]) for each in attempts]
+        assert is_charged == [state == "succeeded" for state in states], f"unrecorded: {booking}"
+        recorded = sum(each["paid"] for each in booking.get("entries", []))
+        assert recorded == owed, f"{recorded} cents in the entries, {owed} owed: {booking}"
+    assert not any(balances.values()), f"money of no booking: {balances}"
 
 
 def check_answers(

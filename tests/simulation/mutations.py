@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from eventapp.bookings import partial_cancellations
+from eventapp.bookings import partial_cancellations, recovery, store_payments
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings.payments import late_payments
 from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_promo_codes
@@ -58,9 +59,22 @@ def _with_one_key() -> list[Replacement]:
     real = StockMove.for_return
 
     def build(*arguments: Any, **options: Any) -> StockMove:
-        return real(*arguments, **{**options, "number": 0})
+        return real(*arguments, **{**options, "part": ""})
 
     return [(StockMove, "for_return", build)]
+
+
+def _without_payment_guard() -> list[Replacement]:
+    owners = (store_payments, bookings_store)
+    return [(owner, "build_payment_guard", lambda _booking: {}) for owner in owners]
+
+
+def _without_void_mark() -> list[Replacement]:
+    def give_up(context: Any, booking_id: Any, _attempt_id: Any, take_id: Any, _now: Any) -> bool:
+        booking = bookings_store.find_booking(context.db, booking_id)
+        return booking is not None and booking.get("retakeId") == take_id
+
+    return [(recovery, "give_up_retake", give_up)]
 
 
 MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
@@ -93,6 +107,11 @@ MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
         (tickets_store, "build_not_cancelled_guard", lambda _place: {})
     ],
     "moves of one booking that share a key": _with_one_key,
+    "a write of a payment without the guard of its revision": _without_payment_guard,
+    "retakes for one payment that share a key": lambda: [
+        (late_payments, "ObjectId", lambda: "one")
+    ],
+    "undoing a retake without marking its attempt as void": _without_void_mark,
 }
 
 

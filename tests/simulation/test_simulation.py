@@ -20,15 +20,18 @@ FIRST_SEEDS = {
     "a change of a booking while a move is pending": 1286,
     "a change of a booking without the guard of its status": 201,
     "a change of the stock without the guard of the terms": 273,
-    "a check-in without the guard that the ticket is not cancelled": 124,
+    "a check-in without the guard that the ticket is not cancelled": 62,
     "a move without the guard that it is not applied yet": 206,
     "a take without the guard of its promo code": 115,
     "a take without the guard of its quotas": 108,
-    "a take without the guard of its tickets": 11,
-    "an offer without its claim": 31,
+    "a take without the guard of its tickets": 8,
+    "an offer without its claim": 3,
     "an undo without the guard that the take exists": 97,
-    "moves of one booking that share a key": 32,
-    "undoing a take without a tombstone": 49,
+    "a retake without the guard that it is not made twice": 0,
+    "a write of a payment without the guard of its revision": 0,
+    "moves of one booking that share a key": 64,
+    "undoing a retake without marking its attempt as void": 0,
+    "undoing a take without a tombstone": 1,
 }
 TIMEOUT_SECONDS = 900
 
