@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import refunds, store_reports, transitions, waitlist_offers
+from eventapp.bookings import store_reports, transitions, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.ledger import reports
 from eventapp.bookings.ledger import service as ledger
+from eventapp.bookings.payments import refunds
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.payments.providers import Providers
