@@ -77,6 +77,7 @@ LONG_FILES = (
     "tests/crash/test_promo_code_buyers.py",
     "tests/fault/test_clocks.py",
     "tests/crash/test_engine_crash.py",
+    "tests/abuse/test_connections.py",
     "tests/store/test_reports.py",
     "tests/http/test_dashboard.py",
     "tests/store/test_analytics_ranking.py",

@@ -107,6 +107,7 @@ class Changes:
             quantity=1,
             max_quantity=10,
             count_tickets=ticket_limit.count_tickets,
+            requires_verified_email=False,
             now=self.now,
         )
 

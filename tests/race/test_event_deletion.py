@@ -54,6 +54,7 @@ def join(context, user, **options):
         quantity=1,
         max_quantity=9,
         count_tickets=ticket_limit.count_tickets,
+        requires_verified_email=False,
         now=utc_now(),
         **options,
     )

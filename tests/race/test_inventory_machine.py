@@ -160,6 +160,7 @@ class InventoryMachine(RuleBasedStateMachine):
             quantity=quantity,
             max_quantity=LIMIT,
             count_tickets=ticket_limit.count_tickets,
+            requires_verified_email=False,
             now=self.now,
         )
         if free or waits:

@@ -47,6 +47,7 @@ def wait(context, event, quantity=1, user=None, type_id=1, schedule_id=None):
         quantity=quantity,
         max_quantity=10,
         count_tickets=ticket_limit.count_tickets,
+        requires_verified_email=False,
         now=utc_now(),
     )
     return user

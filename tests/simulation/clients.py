@@ -284,6 +284,7 @@ class Client:
                 quantity=quantity,
                 max_quantity=invariants.MAX_PER_USER,
                 count_tickets=ticket_limit.count_tickets,
+                requires_verified_email=False,
                 now=self._now(server),
             ),
         )
