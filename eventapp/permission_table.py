@@ -33,6 +33,7 @@ ROWS = (
         (
             *("health.show_addresses", "health.healthz", "health.metrics", "health.readyz"),
             *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
+            *("account_pages.verify", "account_pages.reset", "account_pages.file"),
             *("swagger_ui.show", "api-docs.openapi_json"),
         ),
     ),

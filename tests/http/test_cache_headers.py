@@ -23,6 +23,7 @@ CACHEABLE = {
     "media.image",
     "dashboard.page",
     "dashboard.file",
+    "account_pages.file",
     "swagger_ui.show",
 }
 # The answers that never end.
@@ -81,6 +82,8 @@ def iter_requests(app, values):
 def choose_values(rule, values):
     if rule.endpoint == "dashboard.file":
         return {"file": "page.js"}
+    if rule.endpoint == "account_pages.file":
+        return {"file": "account.js"}
     return {name: values[name] for name in rule.arguments}
 
 

@@ -1,0 +1,83 @@
+// The pages /account/verify and /account/reset: send the token of the link when the user asks for it.
+"use strict";
+
+const NO_TOKEN = "This link is not complete. Open it from the mail again.";
+const OFFLINE = "The server does not answer. Check your connection and try again.";
+const DIFFERENT = "The two passwords are not the same.";
+const BUSY = "Too many attempts. Wait some minutes and try again.";
+
+const form = document.getElementById("form");
+const message = document.getElementById("status");
+
+// Take the token out of the address bar, so that it is in no history and on no screenshot.
+function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token") || "";
+  history.replaceState(null, "", location.pathname);
+  return token;
+}
+
+function show(text) {
+  message.textContent = text;
+}
+
+// Return the text that explains a refusal: the faults of the fields, if there are any.
+function describe(status, body) {
+  if (status === 429) return BUSY;
+  const faults = Object.values(body.errors || {}).flat();
+  return faults.length ? faults.join(" ") : body.message;
+}
+
+function readBody(token) {
+  const body = { token };
+  for (const input of form.querySelectorAll("input[name]")) body[input.name] = input.value;
+  return body;
+}
+
+async function send(token) {
+  let response, body;
+  try {
+    response = await fetch(form.dataset.call, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(readBody(token)),
+      credentials: "omit",
+    });
+    body = await response.json();
+  } catch {
+    show(OFFLINE);
+    return;
+  }
+  if (!response.ok) {
+    show(describe(response.status, body));
+    return;
+  }
+  form.reset();
+  form.hidden = true;
+  show(form.dataset.done);
+}
+
+function start() {
+  const token = takeToken();
+  if (!token) {
+    show(NO_TOKEN);
+    return;
+  }
+  form.hidden = false;
+  const button = form.querySelector("button");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const repeated = document.getElementById("repeated");
+    if (repeated && repeated.value !== document.getElementById("password").value) {
+      show(DIFFERENT);
+      return;
+    }
+    button.disabled = true;
+    show("");
+    await send(token);
+    button.disabled = false;
+  });
+}
+
+start();
+// Another link of a mail that is opened in the same tab changes only the fragment.
+window.addEventListener("hashchange", () => location.reload());

@@ -1,0 +1,74 @@
+"""Pages that mailed links open: verify an email address, and choose a new password.
+
+A GET changes nothing. The token is in the fragment of the URL, which browsers send to no server and
+in no Referer header. A token that comes in the query is moved to the fragment by a redirect. The
+script of the page removes it from the address bar, and sends it when the user presses the button.
+"""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from flask import Response, request, send_from_directory
+
+from eventapp.core.access.permissions import anonymous
+from eventapp.core.errors import NotFound
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.headers import PAGE_WITH_FILES_POLICY, POLICY
+from eventapp.core.http.responses import NOT_STORED
+
+bp = Blueprint(
+    "account_pages",
+    __name__,
+    url_prefix="/account",
+    description="Accounts",
+    ignores_unknown_parameters=True,
+)
+PAGE_FOLDER = Path(__file__).resolve().parent.parent / "page"
+FILES = frozenset({"account.css", "account.js"})
+
+
+@bp.route("/verify")
+@anonymous
+@bp.response(200, content_type="text/html")
+def verify() -> Response:
+    """Return the page on which a user verifies an email address, by the token in the fragment."""
+    return _send_page("verify.html")
+
+
+@bp.route("/reset")
+@anonymous
+@bp.response(200, content_type="text/html")
+def reset() -> Response:
+    """Return the page on which a user chooses a new password, by the token in the fragment."""
+    return _send_page("reset.html")
+
+
+@bp.route("/files/<file>")
+@anonymous
+@bp.response(200, content_type="text/javascript")
+@bp.error_responses(404)
+def file(file: str) -> Response:
+    """Return the style sheet or the script of these pages."""
+    if file not in FILES:
+        raise NotFound
+    response = _send(file)
+    response.headers["Cache-Control"] = "no-cache"  # A cache must revalidate it by its ETag.
+    return response
+
+
+def _send_page(name: str) -> Response:
+    """Return a page, or a redirect that moves the token of the query to the fragment."""
+    token = request.args.get("token")
+    if token is not None:
+        location = f"{request.path}#token={quote(token, safe='')}"
+        response = Response(status=303, headers={"Location": location})
+    else:
+        response = _send(name)
+    response.headers["Cache-Control"] = NOT_STORED
+    return response
+
+
+def _send(name: str) -> Response:
+    response = send_from_directory(PAGE_FOLDER, name)
+    response.headers[POLICY] = PAGE_WITH_FILES_POLICY
+    return response

@@ -1,0 +1,131 @@
+"""The pages that mailed links open: their policy, and their use in a real browser."""
+
+import re
+import threading
+
+import pytest
+from werkzeug.serving import make_server
+
+from tests.account_mails import read_token
+from tests.browser import CHROMIUM, DRIVER, Browser
+
+PAGES = ["/account/verify", "/account/reset"]
+FILES = ["/account/files/account.js", "/account/files/account.css"]
+ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
+ENTER = "\ue007"
+
+
+@pytest.mark.parametrize("path", [*PAGES, *FILES])
+def test_the_policy_forbids_inline_code_and_other_origins(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    (policy,) = answer.headers.getlist("Content-Security-Policy")
+    assert policy == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    )
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=|https?://", answer.text)
+    assert not re.search(r"innerHTML|eval\(|document\.write|localStorage", answer.text)
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_stored_nowhere_and_loads_files_of_this_server(client, path):
+    page = client.get(path)
+    assert page.content_type == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == "private, no-store"
+    links = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert sorted(links) == sorted(FILES)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_token_in_the_query_is_moved_to_the_fragment(client, path):
+    answer = client.get(f"{path}?token=a%2Fb%0d%0aX:%20y&utm_source=mail")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"{path}#token=a%2Fb%0D%0AX%3A%20y"
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert client.get(f"{path}?utm_source=mail").status_code == 200
+
+
+@pytest.mark.parametrize("file", ["verify.html", "nothing.js", "..%2f__init__.py", "%2e%2e"])
+def test_no_other_file_is_served(client, file):
+    assert client.get(f"/account/files/{file}").status_code in (404, 308)
+
+
+def test_a_get_changes_nothing(client, app, db):
+    client.post("/api/auth/register", json=ANN)
+    token = read_token(app, "email_verification")
+    for path in PAGES:
+        client.get(f"{path}?token={token}", follow_redirects=True)
+    assert db.users.find_one()["emailVerified"] is False
+    answer = client.post("/api/auth/verify-email", json={"token": token})
+    assert answer.status_code == 200
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no chromium and chromedriver on this machine")
+    opened = Browser(tmp_path_factory.mktemp("browser"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def site(app, db):
+    """Serve the application on a free port and return its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def wait_for(browser, text):
+    """Wait until the page shows a text."""
+    for _ in range(100):
+        shown = browser.run("return document.body.innerText")
+        if text in shown:
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError(f"{shown!r} {browser.console_errors()}")
+
+
+def test_a_link_verifies_the_address_by_its_button(browser, site, client, app, db):
+    client.post("/api/auth/register", json=ANN)
+    token = read_token(app, "email_verification")
+    browser.open(f"{site}/account/verify?token={token}")
+    wait_for(browser, "Verify this address")
+    assert browser.run("return location.href") == f"{site}/account/verify"
+    assert db.users.find_one()["emailVerified"] is False
+    browser.run("document.querySelector('button').click()")
+    wait_for(browser, "Your email address is verified.")
+    assert db.users.find_one()["emailVerified"] is True
+    assert browser.console_errors() == []
+    browser.open(f"{site}/account/verify")
+    wait_for(browser, "This link is not complete.")
+
+
+def test_a_link_changes_the_password_with_the_keyboard(browser, site, client, app, db):
+    client.post("/api/auth/register", json=ANN)
+    client.post("/api/auth/forgot-password", json={"email": ANN["email"]})
+    token = read_token(app, "password_reset")
+    browser.open(f"{site}/account/reset#token={token}")
+    wait_for(browser, "Choose a new password")
+    browser.type("#password", "battery staple")
+    browser.type("#repeated", "another one" + ENTER)
+    wait_for(browser, "The two passwords are not the same.")
+    browser.run("document.getElementById('repeated').value = ''")
+    browser.type("#repeated", "battery staple" + ENTER)
+    wait_for(browser, "Your password is changed.")
+    login = {"email": ANN["email"], "password": "battery staple"}
+    assert client.post("/api/auth/login", json=login).status_code == 200
+    browser.open(f"{site}/account/verify")
+    browser.open(f"{site}/account/reset#token={token}")
+    browser.type("#password", "battery staple")
+    browser.type("#repeated", "battery staple" + ENTER)
+    wait_for(browser, "This link is not valid any more; ask for a new one")
