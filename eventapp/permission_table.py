@@ -158,7 +158,7 @@ ROWS = (
         Action("use the own account", ANY_USER, USERS, NOBODY, None),
         (
             *("auth.log_out", "auth.show_profile", "auth.change_profile", "auth.change_password"),
-            "recovery.resend_verification",
+            *("auth.list_sessions", "auth.end_session", "recovery.resend_verification"),
             *("notifications.my_notifications", "notifications.read_one", "notifications.read_all"),
             "live_notifications.stream_notifications",
         ),

@@ -68,6 +68,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "verification": "service",
         "organizers": "service",
         "photos": "service",
+        "session_lists": "service",
         "sessions": "service",
         "login_attempts": "service",
         "login_back_off": "rules",

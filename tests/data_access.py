@@ -141,6 +141,7 @@ WRITES: Table = {
     "sessions": {
         "accounts.store_sessions": (
             *(INSERT, DELETE, "expiresAt", "gen", "previousId", "refreshId", "role", "rotatedAt"),
+            "lastUsedAt",
         ),
     },
     "users": {

@@ -103,7 +103,12 @@ def make_user(
     db.users.insert_one(user)
     session = {"_id": ObjectId(), "userId": user["_id"], "role": role, "gen": 0}
     db.sessions.insert_one(
-        {**session, "createdAt": utc_now(), "expiresAt": utc_now() + timedelta(days=1)}
+        {
+            **session,
+            "createdAt": utc_now(),
+            "lastUsedAt": utc_now(),
+            "expiresAt": utc_now() + timedelta(days=1),
+        }
     )
     with app.app_context():
         token = tokens.create_access_token(user["_id"], session["_id"])

@@ -28,6 +28,12 @@ class OrganizerHasEvents(Conflict):
     message = "This account has events that are not over: cancel, delete or transfer them first"
 
 
+class SessionNotFound(NotFound):
+    """The user has no session with this id, or it has ended."""
+
+    code, message = "session_not_found", "Session not found"
+
+
 class UserNotFound(NotFound):
     """There is no account with this id."""
 

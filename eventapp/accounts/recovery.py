@@ -21,6 +21,7 @@ from eventapp.accounts import (
 )
 from eventapp.accounts.errors import TokenInvalid
 from eventapp.accounts.types import StoredUser, UnfinishedReset
+from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import find_password_error, hash_password
 from eventapp.core.access.sealing import Sealer
@@ -71,7 +72,7 @@ def reset_password(
     reset: UnfinishedReset = {
         "resetId": ObjectId(),
         "startedAt": now,
-        "sessions": store_sessions.count(db, consumed["userId"], now),
+        "sessions": store_sessions.count(db, consumed["userId"], now, limit=paging.COUNT_LIMIT),
     }
     user = store_recovery.reset_password(
         db, consumed["userId"], consumed["emailKey"], hashed, reset

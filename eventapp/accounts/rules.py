@@ -1,5 +1,6 @@
 """Decide which names are valid, which tokens may be used again, and how many mails are sent."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,6 +15,20 @@ MAX_NAME, MAX_ABOUT, MAX_URL = 100, 2000, 2000  # characters
 MIN_PASSWORD = 8  # characters
 # How long after a refresh the replaced refresh token may be sent again.
 RETRY_WINDOW = timedelta(seconds=5)
+# How exactly the last use of a session is recorded.
+USE_RESOLUTION = timedelta(minutes=5)
+MAX_CLIENT = 40  # characters of the name of a client
+# What the User-Agent of a browser or system contains, and its name. The first that fits is taken,
+# because browsers also name those that they are compatible with.
+_BROWSERS = (
+    *(("okhttp/", "Android app"), ("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox")),
+    *(("FxiOS/", "Firefox"), ("Chrome/", "Chrome"), ("CriOS/", "Chrome"), ("Safari/", "Safari")),
+)
+_SYSTEMS = (
+    *(("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows")),
+    *(("Macintosh", "Mac"), ("Linux", "Linux")),
+)
+_PRODUCT = re.compile(r"[A-Za-z][\w.-]*")
 # The purposes of tokens in mails. They are parts of stored ids.
 RESET, VERIFICATION = "reset", "verification"
 # How long a token is valid, by its purpose.
@@ -60,3 +75,18 @@ def is_honest_retry(session: StoredSession, refresh_id: str, now: datetime) -> b
 def list_recent(sent_at: Iterable[datetime], now: datetime) -> list[datetime]:
     """Return those of the times of mails that count towards MAX_MAILS."""
     return [each for each in sent_at if now - each < MAILS_WINDOW]
+
+
+def is_use_due(last_used_at: datetime | None, now: datetime) -> bool:
+    """Return whether a use of a session is recorded now. `last_used_at` is the last record."""
+    return last_used_at is None or now - last_used_at >= USE_RESOLUTION
+
+
+def describe_client(user_agent: str) -> str:
+    """Return a short form of a User-Agent, such as `Firefox on Linux`; empty if it has none."""
+    browser = next((name for part, name in _BROWSERS if part in user_agent), None)
+    if browser is None:
+        product = _PRODUCT.match(user_agent)
+        return product[0][:MAX_CLIENT] if product else ""
+    system = next((name for part, name in _SYSTEMS if part in user_agent), None)
+    return f"{browser} on {system}" if system else browser

@@ -220,6 +220,22 @@ class UsersAnswer(PageAnswer):
     users = fields.List(fields.Nested(UserAnswer), required=True)
 
 
+class SessionsQuery(PageQuery):
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class SessionAnswer(Schema):
+    sessionId = fields.String(required=True)
+    current = fields.Boolean(required=True)
+    createdAt = fields.DateTime(required=True)
+    lastUsedAt = fields.DateTime(required=True, metadata={"description": "Exact to 5 minutes"})
+    client = fields.String(required=True, metadata={"description": "Such as Firefox on Linux"})
+
+
+class SessionsAnswer(PageAnswer):
+    sessions = fields.List(fields.Nested(SessionAnswer), required=True)
+
+
 class GalleryImage(Schema):
     imageId = fields.String(required=True)
     url = fields.String(required=True)

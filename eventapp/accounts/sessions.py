@@ -51,6 +51,7 @@ def log_in(
     lifetime: timedelta,
     bcrypt_rounds: int,
     name_may_be_email: bool = False,
+    user_agent: str = "",
 ) -> tuple[StoredUser, StoredSession]:
     """Check a password and open a session.
 
@@ -62,6 +63,7 @@ def log_in(
         bcrypt_rounds: the cost of password hashes. A hash of another cost is replaced.
         name_may_be_email: look for an account with the name as its email first. Older names may
             hold an `@`, too.
+        user_agent: the User-Agent of the client, which the session shows in a short form.
 
     Returns:
         The account and its new session.
@@ -79,7 +81,7 @@ def log_in(
     record_success(db, attempt)
     if needs_rehash(password, user["passwordHash"], bcrypt_rounds):
         user = _replace_hash(db, user, password, bcrypt_rounds)
-    session = open_session(db, user, now=now, lifetime=lifetime)
+    session = open_session(db, user, now=now, lifetime=lifetime, user_agent=user_agent)
     return {**user, "role": session["role"]}, session
 
 
@@ -119,11 +121,14 @@ def _replace_hash(db: Db, user: StoredUser, password: str, bcrypt_rounds: int) -
     return found
 
 
-def open_session(db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta) -> StoredSession:
+def open_session(
+    db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta, user_agent: str = ""
+) -> StoredSession:
     """Open a session for an account that was just read, with the role that the account has now.
 
     Args:
         lifetime: how long the session lasts without a refresh.
+        user_agent: the User-Agent of the client.
 
     Raises:
         BadCredentials: the account's password has changed since it was read, or the account was
@@ -131,7 +136,7 @@ def open_session(db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta
     """
     role = user["role"]
     for _attempt in range(OPEN_ATTEMPTS):
-        session = _make_session(user["_id"], role, now, lifetime)
+        session = _make_session(user["_id"], role, now, lifetime, user_agent)
         store_sessions.insert(db, session)
         # The order of this write and this read upholds the invariant of the module.
         found = store.find(db, user["_id"])
@@ -146,7 +151,7 @@ def open_session(db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta
 
 
 def _make_session(
-    user_id: ObjectId, role: str, now: datetime, lifetime: timedelta
+    user_id: ObjectId, role: str, now: datetime, lifetime: timedelta, user_agent: str
 ) -> StoredSession:
     return {
         "_id": ObjectId(),
@@ -155,6 +160,8 @@ def _make_session(
         "refreshId": _make_refresh_id(),
         "gen": 0,
         "createdAt": now,
+        "lastUsedAt": now,
+        "client": rules.describe_client(user_agent),
         "expiresAt": now + lifetime,
     }
 
@@ -266,12 +273,14 @@ def log_out(db: Db, session_id: ObjectId | None, user_id: ObjectId, *, everywher
 
 
 def export_sessions(db: Db, user_id: ObjectId) -> list[JsonObject]:
-    """Return the id, the start and the end of each session of a user, without its tokens."""
+    """Return what is stored about each session of a user, without its tokens."""
     return [
         {
             "_id": session["_id"],
             "createdAt": session["createdAt"],
+            "lastUsedAt": session.get("lastUsedAt"),
             "expiresAt": session["expiresAt"],
+            "client": session.get("client"),
         }
         for session in store_sessions.find_by_user(db, user_id)
     ]
@@ -295,10 +304,15 @@ class SessionReader:
     def load_session(self, db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
         """Return an active session, read in one batch with those of other requests.
 
+        Its use is recorded, at most once in rules.USE_RESOLUTION.
+
         Returns:
             The session; None if it has ended.
         """
-        return self._batcher.submit("sessions", (db, session_id, now))
+        session = self._batcher.submit("sessions", (db, session_id, now))
+        if session and rules.is_use_due(session.get("lastUsedAt"), now):
+            store_sessions.record_use(db, session_id, now)
+        return session
 
 
 def _find_batch(_key: Hashable, lookups: Sequence[SessionLookup]) -> Sequence[ActiveSession | None]:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import DESCENDING, ReturnDocument
 from pymongo.collection import Collection
 
 from eventapp.accounts.types import ActiveSession, StoredSession
 from eventapp.core.database import Db, Query
 
-_ACTIVE_FIELDS = {"userId": 1, "role": 1, "gen": 1, "previousId": 1}
+_ACTIVE_FIELDS = {"userId": 1, "role": 1, "gen": 1, "previousId": 1, "lastUsedAt": 1}
 
 
 def _sessions(db: Db) -> Collection[StoredSession]:
@@ -53,9 +53,41 @@ def find_by_user(db: Db, user_id: ObjectId) -> list[StoredSession]:
     return list(_sessions(db).find({"userId": user_id}).sort("_id", 1))
 
 
-def count(db: Db, user_id: ObjectId, now: datetime) -> int:
-    """Return how many sessions of a user have not ended."""
-    return _sessions(db).count_documents({"userId": user_id, "expiresAt": {"$gt": now}})
+def count(db: Db, user_id: ObjectId, now: datetime, *, limit: int) -> int:
+    """Return how many sessions of a user have not ended, counted up to `limit`."""
+    where = {"userId": user_id, "expiresAt": {"$gt": now}}
+    return _sessions(db).count_documents(where, limit=limit)
+
+
+def find_page(
+    db: Db,
+    user_id: ObjectId,
+    now: datetime,
+    *,
+    older_than: ObjectId | None,
+    skip: int,
+    limit: int,
+) -> list[StoredSession]:
+    """Return sessions of a user that have not ended, newest first.
+
+    Args:
+        older_than: return only sessions that were opened before this one.
+    """
+    where: Query = {"userId": user_id, "expiresAt": {"$gt": now}}
+    if older_than is not None:
+        where["_id"] = {"$lt": older_than}
+    return list(_sessions(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
+
+
+def record_use(db: Db, session_id: ObjectId, now: datetime) -> None:
+    """Record the use of a session, unless a later one is recorded."""
+    _sessions(db).update_one({"_id": session_id}, {"$max": {"lastUsedAt": now}})
+
+
+def end(db: Db, user_id: ObjectId, session_id: ObjectId) -> bool:
+    """Delete a session of a user; return False if the user has no such session."""
+    where = {"_id": session_id, "userId": user_id}
+    return _sessions(db).delete_one(where).deleted_count == 1
 
 
 def rotate(
@@ -82,6 +114,7 @@ def rotate(
             "refreshId": new_refresh_id,
             "previousId": refresh_id,
             "rotatedAt": now,
+            "lastUsedAt": now,
             "expiresAt": expires_at,
         },
         "$inc": {"gen": 1},

@@ -111,6 +111,10 @@ class StoredSession(TypedDict):
     # The refresh id before this one. Absent before the first refresh, and again as soon as a token
     # that was made since the last refresh is used.
     previousId: NotRequired[str]
+    # The last use, exact to rules.USE_RESOLUTION, and the short form of the User-Agent that opened
+    # the session; empty if it had none. Both are absent in sessions of older versions.
+    lastUsedAt: NotRequired[datetime]
+    client: NotRequired[str]
     rotatedAt: NotRequired[datetime]  # the time of the last refresh; absent before the first one
 
 
@@ -122,6 +126,17 @@ class ActiveSession(TypedDict):
     role: str
     gen: int
     previousId: NotRequired[str]  # see StoredSession
+    lastUsedAt: NotRequired[datetime]  # see StoredSession
+
+
+class RenderedSession(TypedDict):
+    """A session as the API shows it to its user."""
+
+    sessionId: ObjectId
+    current: bool  # whether it is the session of the request
+    createdAt: datetime
+    lastUsedAt: datetime  # exact to 5 minutes
+    client: str  # such as `Firefox on Linux`; empty if unknown
 
 
 class StoredLoginRecord(TypedDict):

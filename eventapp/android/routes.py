@@ -156,4 +156,5 @@ def _login_settings() -> service.LoginSettings:
         bcrypt_rounds=config.bcrypt_rounds,
         image_base_url=get_image_base_url(),
         sealer=service.MAIL_SEALER.get(),
+        user_agent=request.headers.get("User-Agent", ""),
     )

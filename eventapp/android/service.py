@@ -46,6 +46,7 @@ class LoginSettings:
         session_lifetime: how long a login lasts.
         bcrypt_rounds: the cost of password hashes.
         image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
+        user_agent: the User-Agent of the client.
         sealer: encrypts the request for the mail that verifies a new account's email.
     """
 
@@ -54,6 +55,7 @@ class LoginSettings:
     bcrypt_rounds: int
     image_base_url: str
     sealer: Sealer
+    user_agent: str
 
 
 def list_upcoming(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
@@ -127,7 +129,9 @@ def register(
         unique_name=True,
         sealer=settings.sealer,
     )
-    session = sessions.open_session(db, user, now=now, lifetime=settings.session_lifetime)
+    session = sessions.open_session(
+        db, user, now=now, lifetime=settings.session_lifetime, user_agent=settings.user_agent
+    )
     return _render_user(user, _sign_capability(session, settings), settings)
 
 
@@ -155,6 +159,7 @@ def log_in(
         lifetime=settings.session_lifetime,
         bcrypt_rounds=settings.bcrypt_rounds,
         name_may_be_email=True,
+        user_agent=settings.user_agent,
     )
     return _render_user(user, _sign_capability(session, settings), settings)
 

@@ -125,6 +125,8 @@ def _make_session(user: Document) -> Document:
         "userId": user["_id"],
         "role": user["role"],
         "gen": 0,
+        "createdAt": utc_now(),
+        "lastUsedAt": utc_now(),
         "expiresAt": utc_now() + timedelta(days=1),
     }
 

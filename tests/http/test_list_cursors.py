@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from eventapp.accounts import sessions
 from eventapp.core import paging
+from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, context_of, event_of
 from tests.factories import make_user
@@ -66,6 +69,17 @@ def walk_users(scene: Scene, path: str) -> Walk:
 
     repeat(add)
     return Walk(scene.caller("admin"), path, add)
+
+
+def walk_sessions(scene: Scene, path: str) -> Walk:
+    caller = scene.caller()
+    user = scene.db.users.find_one({"_id": caller.id})
+
+    def add() -> object:
+        return sessions.open_session(scene.db, user, now=utc_now(), lifetime=timedelta(days=1))
+
+    repeat(add)
+    return Walk(caller, path, add)
 
 
 def walk_events(scene: Scene, path: str) -> Walk:
@@ -172,6 +186,7 @@ def walk_availability(scene: Scene, path: str) -> Walk:
 
 WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/users": walk_users,
+    "/api/auth/sessions": walk_sessions,
     "/api/events": walk_events,
     "/api/waitlist": walk_own_entries,
     "/api/waitlist/notifications": walk_offers,
@@ -226,7 +241,8 @@ def test_every_list_of_the_document_has_a_cursor_or_a_bound(document: dict[str, 
 
 def identify(row: dict[str, Any]) -> str:
     """Return the id of a row of any list."""
-    return str(row.get("_id") or row.get("bookingId") or row.get("eventId") or row["ticketTypeId"])
+    names = ("_id", "sessionId", "bookingId", "eventId", "ticketTypeId")
+    return str(next(row[name] for name in names if row.get(name)))
 
 
 def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[list[str]]:
@@ -243,7 +259,7 @@ def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[lis
 
 ROW_NAMES = (
     *("users", "events", "waitlist", "notifications", "bookings", "messages"),
-    "availability",
+    *("availability", "sessions"),
 )
 
 

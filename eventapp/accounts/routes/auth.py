@@ -1,8 +1,9 @@
 """Routes to register, log in, refresh tokens, log out and edit the caller's own account."""
 
+from bson import ObjectId
 from flask import Response, request
 
-from eventapp.accounts import service, sessions
+from eventapp.accounts import service, session_lists, sessions
 from eventapp.accounts.mail_requests import MAIL_SEALER
 from eventapp.accounts.routes.users import bp as users_bp
 from eventapp.accounts.schemas import (
@@ -14,11 +15,14 @@ from eventapp.accounts.schemas import (
     ProfileBody,
     RefreshBody,
     Registration,
+    SessionsAnswer,
+    SessionsQuery,
     SignedInAnswer,
     TokensAnswer,
     UserAnswer,
 )
 from eventapp.accounts.types import StoredSession, StoredUser, UserChanges
+from eventapp.core import paging
 from eventapp.core.access import tokens
 from eventapp.core.access.permissions import anonymous, current_actor, role_required, user_required
 from eventapp.core.access.rate_limits import login_rate_limit
@@ -28,6 +32,7 @@ from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.openapi import LOCATION_HEADER
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import created_response, json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
@@ -53,7 +58,13 @@ def register(body: JsonObject) -> Response:
         bcrypt_rounds=config.bcrypt_rounds,
         sealer=MAIL_SEALER.get(),
     )
-    session = sessions.open_session(get_db(), user, now=now, lifetime=config.jwt_refresh_expires_in)
+    session = sessions.open_session(
+        get_db(),
+        user,
+        now=now,
+        lifetime=config.jwt_refresh_expires_in,
+        user_agent=request.headers.get("User-Agent", ""),
+    )
     return created_response(_signed_in_body("User registered", user, session), _user_url(user))
 
 
@@ -80,6 +91,7 @@ def log_in(body: JsonObject) -> Response:
         now=utc_now(),
         lifetime=config.jwt_refresh_expires_in,
         bcrypt_rounds=config.bcrypt_rounds,
+        user_agent=request.headers.get("User-Agent", ""),
     )
     return json_response(_signed_in_body("Login successful", user, session))
 
@@ -113,6 +125,41 @@ def log_out(body: JsonObject) -> Response:
         get_db(), actor.session_id, actor.require_user_id(), everywhere=body["everywhere"]
     )
     return json_response({"message": "Logged out"})
+
+
+@bp.route("/sessions")
+@user_required
+@bp.arguments(SessionsQuery, location="query")
+@bp.response(200, SessionsAnswer)
+@bp.response_link(200, "auth_list_sessions", cursor="$response.body#/nextCursor")
+@bp.response_link(200, "auth_end_session", session_id="$response.body#/sessions/0/sessionId")
+def list_sessions(query: JsonObject) -> Response:
+    """Return the caller's sessions, newest first: where the account is logged in."""
+    actor = current_actor()
+    _filters, list_position = parse_list_query(query, SessionsQuery)
+    body, next_older_than = session_lists.list_sessions(
+        get_db(),
+        actor.require_user_id(),
+        current_id=actor.session_id,
+        page=query["page"],
+        limit=query["limit"],
+        older_than=(
+            paging.parse_cursor_object_id(list_position.get("before")) if list_position else None
+        ),
+        now=utc_now(),
+    )
+    next_position = {"before": next_older_than} if next_older_than else None
+    return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, {})})
+
+
+@bp.route("/sessions/<oid:session_id>", methods=["DELETE"])
+@user_required
+@bp.response(200, Message)
+@bp.error_responses(404)
+def end_session(session_id: ObjectId) -> Response:
+    """End one of the caller's sessions. Its tokens are refused at once."""
+    session_lists.end_session(get_db(), current_actor().require_user_id(), session_id)
+    return json_response({"message": "Session ended"})
 
 
 @bp.route("/profile")
