@@ -148,8 +148,11 @@ WRITES: Table = {
         "accounts.store": (
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
             *("role", "about", "userImg", "photo", "updatedAt", "emailVerified"),
+            "unfinishedChange",
         ),
-        "accounts.store_recovery": ("passwordHash", "updatedAt", "unfinishedReset"),
+        "accounts.store_recovery": (
+            *("passwordHash", "updatedAt", "unfinishedReset", "unfinishedChange"),
+        ),
     },
     "waitlist": {
         "waitlist.store": (

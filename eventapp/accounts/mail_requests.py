@@ -108,9 +108,12 @@ def _make_mail(db: Db, context: MailContext, request: MailRequest, now: datetime
         return
     user = _find_account(db, request, content["email"])
     token: str = content["token"]
-    if user is None or not mail_tokens.issue(
+    if user is None:
+        return
+    issued = mail_tokens.issue(
         db, request, token, user_id=user["_id"], email_key=user["emailKey"], now=now
-    ):
+    )
+    if issued is None:
         return
     failpoint("mail-token-issued")
     mail = AccountMail(
@@ -119,6 +122,7 @@ def _make_mail(db: Db, context: MailContext, request: MailRequest, now: datetime
         user_id=user["_id"],
         to=user["email"],
         link=f"{context.base_url.rstrip('/')}{PAGES[request['purpose']]}#token={token}",
+        valid_until=issued["expiresAt"],
     )
     account_mails.queue(db, mail, context.sealer, now)
     failpoint("token-mail-queued")

@@ -31,7 +31,7 @@ def make_token() -> str:
 
 def issue(
     db: Db, request: MailRequest, token: str, *, user_id: ObjectId, email_key: str, now: datetime
-) -> bool:
+) -> MailToken | None:
     """Make a token the only valid one of an account for the purpose of a request.
 
     A request may be repeated: its token is made valid once, and never again after it was used.
@@ -40,18 +40,18 @@ def issue(
         email_key: the key of the address that the token is mailed to.
 
     Returns:
-        False, with nothing written, if no mail may be sent: the account got MAX_MAILS within
-        MAILS_WINDOW, or a newer request has made a token.
+        What is stored about the token. None, with nothing written, if no mail may be sent: the
+        account got MAX_MAILS within MAILS_WINDOW, or a newer request has made a token.
     """
     for _attempt in range(ISSUE_ATTEMPTS):
         token_id = f"{request['purpose']} {user_id}"
         stored = store_mail_tokens.find(db, token_id)
         if stored and stored["requestId"] == request["_id"]:
-            return True
+            return stored
         sent_at = rules.list_recent(stored["sentAt"], now) if stored else []
         is_older = stored is not None and stored["requestedAt"] > request["requestedAt"]
         if is_older or len(sent_at) >= rules.MAX_MAILS:
-            return False
+            return None
         expires_at = now + rules.TOKEN_LIFETIMES[request["purpose"]]
         issued: MailToken = {
             "_id": token_id,
@@ -66,8 +66,8 @@ def issue(
             "keptUntil": max(expires_at, now + rules.MAILS_WINDOW),
         }
         if store_mail_tokens.replace(db, issued, stored["requestId"] if stored else None):
-            return True
-    return False
+            return issued
+    return None
 
 
 def check(db: Db, token: str, purposes: Collection[str], now: datetime) -> None:

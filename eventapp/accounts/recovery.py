@@ -6,6 +6,7 @@ may die in between: a job repeats these steps, which have no effect twice. As fo
 password, the account is written before its sessions are deleted, see `sessions`.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -14,6 +15,7 @@ from eventapp.accounts import (
     mail_requests,
     mail_tokens,
     rules,
+    sessions,
     store_api_tokens,
     store_mail_tokens,
     store_recovery,
@@ -36,6 +38,8 @@ from eventapp.notifications.account_mails import AccountMail
 PATIENCE = timedelta(minutes=1)
 # The most resets that one call finishes.
 BATCH_SIZE = 100
+# Returns accounts whose reset or change has begun before a moment.
+UnfinishedFinder = Callable[[Db, datetime, int, Sequence[object]], list[StoredUser]]
 
 
 def request_reset(db: Db, sealer: Sealer, email: str, now: datetime) -> None:
@@ -104,20 +108,30 @@ def _finish(
 
 
 def finish_interrupted(db: Db, sealer: Sealer, now: datetime) -> int:
-    """Finish the resets that a process has left unfinished, and return how many."""
+    """Finish the resets and changes of passwords that a process has left unfinished.
 
-    def handle(user: StoredUser) -> int:
+    Returns:
+        How many were finished.
+    """
+
+    def finish_reset(user: StoredUser) -> int:
         _finish(db, sealer, user, user["unfinishedReset"], now)
         return 1
 
-    return process_due(
-        db,
-        "password-reset",
-        now,
-        find=lambda limit, without: store_recovery.find_unfinished(
-            db, now - PATIENCE, limit, without
-        ),
-        limit=BATCH_SIZE,
-        get_key=lambda user: user["_id"],
-        handle=handle,
-    )
+    def finish_change(user: StoredUser) -> int:
+        sessions.finish_change(db, user["_id"], user["unfinishedChange"])
+        return 1
+
+    def finish(kind: str, find: UnfinishedFinder, handle: Callable[[StoredUser], int]) -> int:
+        return process_due(
+            db,
+            kind,
+            now,
+            find=lambda limit, without: find(db, now - PATIENCE, limit, without),
+            limit=BATCH_SIZE,
+            get_key=lambda user: user["_id"],
+            handle=handle,
+        )
+
+    resets = finish("password-reset", store_recovery.find_unfinished, finish_reset)
+    return resets + finish("password-change", store_recovery.find_unfinished_changes, finish_change)

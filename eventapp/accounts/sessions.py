@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from eventapp.accounts import rules, store, store_api_tokens, store_sessions
+from eventapp.accounts import rules, store, store_api_tokens, store_recovery, store_sessions
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
 from eventapp.accounts.login_attempts import begin_attempt, make_login_key, record_success
-from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser
+from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser, UnfinishedChange
 from eventapp.core.access.emails import list_email_keys, make_email_key
 from eventapp.core.access.passwords import (
     find_password_error,
@@ -31,6 +31,7 @@ from eventapp.core.access.passwords import (
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.failpoints import failpoint
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_account_name
 
@@ -257,11 +258,27 @@ def change_password(
         user = store.find(db, user_id)
         if user is None or not verify_password(current, user["passwordHash"], bcrypt_rounds):
             raise WrongPassword
-        if store.replace_password(db, user, hashed, now):
+        change: UnfinishedChange = {
+            "changeId": ObjectId(),
+            "startedAt": now,
+            "keptSessionId": session_id,
+        }
+        if store.replace_password(db, user, hashed, now, change):
+            failpoint("password-changed")
             record_success(db, attempt)
-            store_sessions.delete_all(db, user_id, except_for=session_id)
+            finish_change(db, user_id, change)
             return
     raise WrongPassword
+
+
+def finish_change(db: Db, user_id: ObjectId, change: UnfinishedChange) -> None:
+    """End the sessions that a change of the password ends. It has no effect twice.
+
+    The write of the password has recorded the change. If the process dies before this, a job of
+    `recovery` finishes it.
+    """
+    store_sessions.delete_all(db, user_id, except_for=change["keptSessionId"])
+    store_recovery.finish_change(db, user_id, change["changeId"])
 
 
 def log_out(db: Db, session_id: ObjectId | None, user_id: ObjectId, *, everywhere: bool) -> None:

@@ -10,7 +10,13 @@ from pymongo import DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.accounts.types import ProfilePhoto, StoredUser, UserChanges, UserContact
+from eventapp.accounts.types import (
+    ProfilePhoto,
+    StoredUser,
+    UnfinishedChange,
+    UserChanges,
+    UserContact,
+)
 from eventapp.core.database import Db, Query, retry_on_write_conflict
 
 INDEXES = {
@@ -46,6 +52,7 @@ INDEXES = {
         IndexModel("nameKey", name="nameKey"),
         IndexModel([("role", 1), ("_id", 1)], name="role"),
         IndexModel("unfinishedReset.startedAt", name="unfinishedReset", sparse=True),
+        IndexModel("unfinishedChange.startedAt", name="unfinishedChange", sparse=True),
     ],
 }
 
@@ -97,17 +104,28 @@ def find_by_login_name(db: Db, login_name: str) -> StoredUser | None:
 
 
 def replace_password(
-    db: Db, user: StoredUser, password_hash: str, updated_at: datetime
+    db: Db,
+    user: StoredUser,
+    password_hash: str,
+    updated_at: datetime,
+    unfinished: UnfinishedChange | None = None,
 ) -> StoredUser | None:
     """Set the password hash of an account, unless it has changed since the account was read.
+
+    Args:
+        unfinished: recorded in the same write where other sessions end with the old password.
 
     Returns:
         The account after the write. None, with nothing written, if another write has replaced the
         hash, or the account was deleted.
     """
     where = {"_id": user["_id"], "passwordHash": user["passwordHash"]}
-    change = {"$set": {"passwordHash": password_hash, "updatedAt": updated_at}}
-    return _users(db).find_one_and_update(where, change, return_document=ReturnDocument.AFTER)
+    fields: Query = {"passwordHash": password_hash, "updatedAt": updated_at}
+    if unfinished:
+        fields["unfinishedChange"] = unfinished
+    return _users(db).find_one_and_update(
+        where, {"$set": fields}, return_document=ReturnDocument.AFTER
+    )
 
 
 def update(

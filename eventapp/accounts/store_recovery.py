@@ -1,4 +1,4 @@
-"""Queries on `users` that reset a password."""
+"""Queries on `users` that reset a password, and that finish resets and changes of passwords."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -51,6 +51,27 @@ def find_unfinished(
     where = {"unfinishedReset.startedAt": {"$lt": moment}, **exclude_ids(without)}
     found = _users(db).find(where).sort("unfinishedReset.startedAt", ASCENDING)
     return list(found.limit(limit))
+
+
+def find_unfinished_changes(
+    db: Db, moment: datetime, limit: int, without: Sequence[object] = ()
+) -> list[StoredUser]:
+    """Return the accounts with an unfinished change from before this moment, the oldest first.
+
+    Args:
+        without: ids of accounts to leave out.
+    """
+    where = {"unfinishedChange.startedAt": {"$lt": moment}, **exclude_ids(without)}
+    found = _users(db).find(where).sort("unfinishedChange.startedAt", ASCENDING)
+    return list(found.limit(limit))
+
+
+def finish_change(db: Db, user_id: ObjectId, change_id: ObjectId) -> None:
+    """Remove the record of an unfinished change, unless another change has replaced it."""
+    _users(db).update_one(
+        {"_id": user_id, "unfinishedChange.changeId": change_id},
+        {"$unset": {"unfinishedChange": ""}},
+    )
 
 
 def finish_reset(db: Db, user_id: ObjectId, reset_id: ObjectId) -> None:

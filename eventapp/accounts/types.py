@@ -21,6 +21,14 @@ class UnfinishedReset(TypedDict):
     sessions: int  # active sessions right before the reset
 
 
+class UnfinishedChange(TypedDict):
+    """A change of the password whose other sessions may not have ended yet."""
+
+    changeId: ObjectId
+    startedAt: datetime
+    keptSessionId: ObjectId | None  # the session that made the change; None where all end
+
+
 # A document of the `users` collection. The functional syntax, because a class body would mangle
 # the name `__v`.
 StoredUser = TypedDict(
@@ -44,6 +52,7 @@ StoredUser = TypedDict(
         # of older versions; empty where there is none.
         "userImg": str,
         "photo": NotRequired[ProfilePhoto],  # absent until a photo is uploaded
+        "unfinishedChange": NotRequired[UnfinishedChange],  # absent unless a change is in work
         "unfinishedReset": NotRequired[UnfinishedReset],  # absent unless a reset is in work
         "createdAt": datetime,
         "updatedAt": datetime,

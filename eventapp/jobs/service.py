@@ -108,7 +108,7 @@ def _make_account_mails(context: BookingContext, now: datetime) -> int:
 
 
 def _finish_resets(context: BookingContext, now: datetime) -> int:
-    """Finish the resets of passwords that a process left unfinished."""
+    """Finish the resets and changes of passwords that a process left unfinished."""
     return account_recovery.finish_interrupted(context.db, context.outbox.require_sealer(), now)
 
 

@@ -31,6 +31,7 @@ class AccountMail:
         user_id: the account.
         to: the address, which need not be the one of the account.
         link: a URL with a token; empty for a mail without one.
+        valid_until: when the link expires; None for a mail without one.
     """
 
     key: str
@@ -38,6 +39,7 @@ class AccountMail:
     user_id: ObjectId
     to: str
     link: str = ""
+    valid_until: datetime | None = None
     facts: AccountFacts = field(default_factory=AccountFacts)
 
 
@@ -67,6 +69,8 @@ def queue(db: Db, mail: AccountMail, sealer: Sealer, now: datetime) -> None:
     }
     if mail.link:
         stored["sealed"] = sealer.seal(json.dumps(bodies), mail.key)
+    if mail.valid_until:
+        stored["validUntil"] = mail.valid_until
     store_outbox.insert_mails(db, [stored])
 
 

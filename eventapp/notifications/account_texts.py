@@ -63,6 +63,7 @@ def _list_ended(facts: AccountFacts) -> list[str]:
     plural = "" if count == 1 else "s"
     return [
         f"{count} session{plural}: wherever you were signed in, also in the Android app",
+        "every API token of your account",
         "every link in an earlier mail about your account",
     ]
 

@@ -130,6 +130,8 @@ def _try_to_send(
     # The first attempt is made at any age: a mail may be old because no worker has run.
     if mail["attempts"] > 1 and rules.is_too_old_to_retry(mail["createdAt"], clock()):
         return _give_up(mail, mail.get("lastError", "never finished"), clock()), True
+    if "validUntil" in mail and mail["validUntil"] <= clock():
+        return _give_up(mail, "its link has expired", clock()), True
     try:
         connection.send(build_message(open_bodies(mail, outbox.sealer), outbox.mail_from))
     except CannotOpen as error:

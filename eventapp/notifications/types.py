@@ -221,6 +221,8 @@ class QueuedMail(TypedDict):
     # Both bodies encrypted, because they hold a token: see account_mails. Absent in other mails,
     # and once the mail is finished.
     sealed: NotRequired[bytes]
+    # When its link expires: it is not sent then. Absent in mails without a token.
+    validUntil: NotRequired[datetime]
     attachments: list[StoredAttachment]
     status: MailStatus
     attempts: int  # how often a process has claimed it

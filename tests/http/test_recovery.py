@@ -17,6 +17,7 @@ from eventapp.core.embedded.collection import EmbeddedCollection
 from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
+from eventapp.notifications.outbox import Outbox
 from tests.account_mails import make_mails, read_mails, read_token, read_tokens
 from tests.bookings_factories import context_of
 from tests.conftest import MONGO_URI
@@ -223,7 +224,7 @@ def test_a_reset_ends_sessions_capabilities_and_mailed_links(client, app, db, an
     (mail,) = read_mails(app, WAS_RESET)
     assert "- 3 sessions: wherever you were signed in" in mail["text"]
     assert "<li>3 sessions: wherever" in mail["html"]
-    assert "every link in an earlier mail" in mail["text"]
+    assert "- every API token of your account\n- every link in an earlier" in mail["text"]
     assert "unfinishedReset" not in db.users.find_one()
 
 
@@ -258,8 +259,7 @@ def test_a_token_is_stored_as_a_digest_and_sealed_until_its_mail_is_sent(client,
     stored = db.mails.find_one({"kind": RESET})
     assert (stored["text"], stored["html"]) == ("", "")
     with mail_server() as box:
-        outbox = box.outbox()
-        outbox = type(outbox)(outbox.connect, sealer=MAIL_SEALER.get(app))
+        outbox = Outbox(box.outbox().connect, sealer=MAIL_SEALER.get(app))
         assert send_mails(db, outbox) == 1
         ((to, content),) = box.received
     assert to == ANN["email"]
@@ -361,6 +361,40 @@ def test_a_reset_is_finished_after_the_process_died(client, app, db, ann, failpo
     (mail,) = read_mails(app, WAS_RESET)
     assert "- 1 session: wherever" in mail["text"]
     assert log_in(client, NEW_PASSWORD).status_code == 200
+
+
+def test_the_sessions_end_although_the_process_died_after_a_change_of_the_password(
+    client, app, db, ann
+):
+    other = log_in(client, PASSWORD).json
+    body = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+    die_at(
+        "password-changed",
+        lambda: client.put("/api/auth/change-password", json=body, headers=ann["headers"]),
+    )
+    both = [ann["headers"], bearer(other["token"])]
+
+    def get_statuses():
+        return [client.get("/api/auth/profile", headers=each).status_code for each in both]
+
+    assert get_statuses() == [200, 200]
+    sealer = MAIL_SEALER.get(app)
+    assert recovery.finish_interrupted(db, sealer, utc_now() + timedelta(seconds=50)) == 0
+    assert recovery.finish_interrupted(db, sealer, utc_now() + timedelta(seconds=70)) == 1
+    assert get_statuses() == [200, 401]
+    assert "unfinishedChange" not in db.users.find_one()
+
+
+def test_a_mail_whose_link_has_expired_is_not_sent(client, app, db, ann):
+    forget(client)
+    make_mails(app)
+    with mail_server() as box:
+        outbox = Outbox(box.outbox().connect, sealer=MAIL_SEALER.get(app))
+        assert send_mails(db, outbox, minutes=61) == 1
+        assert box.received == []
+    mail = db.mails.find_one()
+    assert (mail["status"], mail["lastError"]) == ("failed", "its link has expired")
+    assert "sealed" not in mail
 
 
 def test_the_worker_runs_both_jobs(app, client, db, ann):
