@@ -15,7 +15,7 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.payments.errors import EventRefused
 from tests import factories
 from tests.api_tokens import TokenCaller
-from tests.bookings_factories import Caller
+from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI, make_database_uri
 from tests.live import Server, eventually
 from tests.redis_server import redis_server, redis_url
@@ -335,3 +335,27 @@ def test_guesses_of_api_tokens_are_limited_by_address(app, client, db):
     answer = call(client, "POST", "/api/auth/register", 1, json=ANN)
     assert answer.status_code == 201
     assert call(client, "GET", "/api/events", 1).status_code == 200
+
+
+def test_check_ins_are_limited_by_the_minute_apart_from_writes(app, client, db, monkeypatch):
+    clock = [1_800_000_000.0]  # the beginning of a minute
+    monkeypatch.setattr(rate_limits.time, "time", lambda: clock[0])
+    hosts = [Caller(client, app, "organizer") for _ in range(2)]
+    event_id = event_of(db, 1, organizer_id=hosts[0].id)
+
+    def check_in(host, times, path="check-in", body=None):
+        path = f"/api/events/{event_id}/{path}"
+        return call(client, "POST", path, times, headers=host.headers, json=body or {"code": "x"})
+
+    assert check_in(hosts[0], 59).status_code == 404
+    scans = {"scans": [{"code": "x", "scannedAt": "2026-01-01T10:00:00Z"}]}
+    last = check_in(hosts[0], 1, "check-in/batch", scans)
+    assert (last.status_code, last.headers["RateLimit-Remaining"]) == (200, "0")
+    assert last.headers["RateLimit-Limit"] == "60"
+    refused = check_in(hosts[0], 1)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+    assert check_in(hosts[1], 1).status_code == 403
+    published = call(client, "POST", f"/api/events/{event_id}/publish", 1, headers=hosts[0].headers)
+    assert published.status_code == 200
+    clock[0] += 60
+    assert check_in(hosts[0], 1).status_code == 404

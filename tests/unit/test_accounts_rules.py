@@ -166,6 +166,7 @@ def test_limits_are_fractions_of_the_limit_of_reads_with_a_minimum(reads, writes
         "guesses": logins,
         "token-guesses": logins,
         "streams": 2 * reads,
+        "check-ins": 60,
     }
 
 

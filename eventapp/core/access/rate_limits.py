@@ -28,6 +28,9 @@ from eventapp.core.errors import AppError, TooManyRequests, Unauthorized
 # The scopes. Their values are parts of the keys of stored counters.
 READS, WRITES, LOGINS, STREAMS = "reads", "writes", "sign-in", "streams"
 GUESSES, TOKEN_GUESSES = "guesses", "token-guesses"
+CHECK_INS = "check-ins"
+# A door lets people in one by one, for hours: a window of 15 minutes would stop it for minutes.
+MAX_CHECK_INS, CHECK_IN_WINDOW_SECONDS = 60, 60.0
 # The scope of routes whose requests are not counted.
 UNLIMITED = "unlimited"
 READING_METHODS = frozenset(("GET", "HEAD"))
@@ -56,6 +59,11 @@ def no_rate_limit(view: View) -> View:
     Use `count_refusals` for those that it refuses.
     """
     return _set_scope(view, UNLIMITED)
+
+
+def check_in_rate_limit(view: View) -> View:
+    """Limit a route that checks tickets in, by a limit and a window of its own."""
+    return _set_scope(view, CHECK_INS)
 
 
 def stream_rate_limit(view: View) -> View:
@@ -132,7 +140,8 @@ def derive_limits(max_requests: int) -> dict[str, int]:
     The limit of writes is a fifth of that of reads, but at least 30. The limits of logins and of
     both kinds of guesses are a twentieth, but at least 10. One person with a phone may need that
     many. None of them exceeds the limit of reads. The limit of streams is twice that of reads,
-    because a client opens its stream again whenever the connection breaks.
+    because a client opens its stream again whenever the connection breaks. That of check-ins does
+    not depend on it.
     """
     strict = min(max_requests, max(10, max_requests // 20))
     return {
@@ -142,6 +151,7 @@ def derive_limits(max_requests: int) -> dict[str, int]:
         GUESSES: strict,
         TOKEN_GUESSES: strict,
         STREAMS: 2 * max_requests,
+        CHECK_INS: MAX_CHECK_INS,
     }
 
 
@@ -160,6 +170,7 @@ class RateLimiter:
     def __init__(self, config: Config) -> None:
         self._limits = derive_limits(config.rate_limit_max_requests)
         self._window_seconds = config.rate_limit_window_ms / 1000
+        self._own_windows = {CHECK_INS: CHECK_IN_WINDOW_SECONDS}
         self._storage = FallbackStorage(config.rate_limit_storage_uri or MEMORY)
 
     def hit(self, scope: str, caller_key: str, now: float) -> WindowStats:
@@ -179,8 +190,9 @@ class RateLimiter:
 
     def _find_counter(self, scope: str, caller_key: str, now: float) -> tuple[str, int]:
         """Return the name of the counter of the current window, and the seconds until its end."""
-        window, elapsed = divmod(now, self._window_seconds)
-        reset_seconds = math.ceil(self._window_seconds - elapsed)
+        window_seconds = self._own_windows.get(scope, self._window_seconds)
+        window, elapsed = divmod(now, window_seconds)
+        reset_seconds = math.ceil(window_seconds - elapsed)
         return f"{scope}/{caller_key}/{int(window)}", reset_seconds
 
     def _make_stats(self, scope: str, count: int, reset_seconds: int) -> WindowStats:

@@ -6,6 +6,7 @@ from flask import Response
 
 from eventapp.core import json
 from eventapp.core.access.permissions import current_actor, make_actor_loader, role_required
+from eventapp.core.access.rate_limits import check_in_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
@@ -25,6 +26,7 @@ def open_check_in(event_id: int) -> check_ins.EventCheckIn:
 
 
 @bp.route("/<whole:event_id>/check-in", methods=["POST"])
+@check_in_rate_limit
 @role_required(ORGANIZER)
 @bp.arguments(CheckInBody)
 @bp.response(200, CheckedIn)
@@ -63,6 +65,7 @@ def _stream_list(
 
 
 @bp.route("/<whole:event_id>/check-in/batch", methods=["POST"])
+@check_in_rate_limit
 @role_required(ORGANIZER)
 @bp.arguments(BatchBody)
 @bp.response(200, BatchAnswer)
