@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+import structlog
 from bson import ObjectId
 from flask import Flask
 from flask_compress import Compress
@@ -84,7 +85,7 @@ from eventapp.notifications.outbox import open_outbox
 from eventapp.payments import store_events as payment_events_store
 from eventapp.payments.provider import UnknownProvider
 from eventapp.payments.providers import Providers, open_providers
-from eventapp.payments.stripe import StripeSettings
+from eventapp.payments.stripe import StripePayments, StripeSettings
 from eventapp.permission_table import TABLE
 from eventapp.promotions import routes as promotions_routes
 from eventapp.receipts import routes as receipts_routes
@@ -99,6 +100,8 @@ from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 from eventapp.waitlist.joining import TICKET_COUNTER
 from eventapp.waitlist.migration import migrate_waitlist
+
+log = structlog.get_logger()
 
 # The indexes that every feature needs, by collection; `prepare_database` creates them.
 INDEXES = (
@@ -252,6 +255,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(db)
     POPULARITY.set(app, popularity)
+    warn_of_key_mode(config)
     context = build_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
@@ -347,6 +351,17 @@ def read_stripe_settings(config: Config) -> StripeSettings | None:
     return StripeSettings(
         config.stripe_secret_key, config.stripe_webhook_secret, config.stripe_api_base
     )
+
+
+def warn_of_key_mode(config: Config) -> None:
+    """Log a warning if the key of Stripe moves no money in production, or real money elsewhere."""
+    account = read_stripe_settings(config)
+    if account is None or config.payment_provider != StripePayments.name:
+        return
+    if account.is_test and config.is_production:
+        log.warning("STRIPE_SECRET_KEY belongs to test mode: no money moves")
+    elif not (account.is_test or config.is_production):
+        log.warning("STRIPE_SECRET_KEY belongs to live mode: real money moves")
 
 
 def read_booking_limits(config: Config) -> Limits:

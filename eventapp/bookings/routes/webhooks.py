@@ -6,7 +6,7 @@ from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.payments import events
 from eventapp.bookings.payments.events import MAX_EVENT_BYTES, EventRefused
 from eventapp.bookings.schemas import ReceivedAnswer
-from eventapp.core.access.permissions import anyone
+from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import count_refusals, no_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.http.blueprint import Blueprint
@@ -18,7 +18,7 @@ bp = Blueprint(
 
 
 @bp.route("/<provider>", methods=["POST"])
-@anyone
+@anonymous
 @no_rate_limit
 @bp.raw_body(MAX_EVENT_BYTES)
 @bp.header_parameter("Stripe-Signature", maxLength=2000)
