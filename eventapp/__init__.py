@@ -26,6 +26,7 @@ from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
 from eventapp.analytics import sales_sums
 from eventapp.analytics import store_money as money_store
+from eventapp.analytics import store_payments as payment_lists_store
 from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
@@ -122,6 +123,7 @@ INDEXES = (
     outbox_store.INDEXES,
     analytics_store.INDEXES,
     money_store.INDEXES,
+    payment_lists_store.INDEXES,
     due_work_store.INDEXES,
     ranking_store.INDEXES,
 )

@@ -104,7 +104,10 @@ ROWS = (
     ),
     (
         Action("see bookings of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, BOOKINGS_READ),
-        ("event_bookings.event_bookings", "event_figures.event_bookings_csv"),
+        (
+            *("event_bookings.event_bookings", "event_figures.event_bookings_csv"),
+            "event_payments.event_payments_csv",
+        ),
     ),
     (
         Action("see figures of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, ANALYTICS_READ),
@@ -120,6 +123,17 @@ ROWS = (
             is_account_wide=True,
         ),
         ("analytics.overview", "analytics.revenue", "analytics.events"),
+    ),
+    (
+        Action(
+            "see money of all events",
+            ANY_ORGANIZER,
+            ORGANIZERS,
+            ADMINS,
+            BOOKINGS_READ,
+            is_account_wide=True,
+        ),
+        ("own_payments.own_payments_csv",),
     ),
     (
         Action("check in", ANY_ORGANIZER, ORGANIZERS, ADMINS, CHECK_IN),
@@ -179,6 +193,7 @@ ROWS = (
         Action("administer", ANY_ADMIN, ADMINS, ADMINS, None),
         (
             *("admin.dashboard", "admin.events", "admin.health", "admin.users", "admin.waitlist"),
+            *("admin_payments.list_payments", "admin_payments.payments_csv"),
             *("users.list_users", "auth.create_admin"),
         ),
     ),

@@ -168,6 +168,10 @@ READS: Table = {
     "bookings": {
         "analytics.store_figures": (ALL,),
         "analytics.store_money": ("eventId", "organizerId", "entries"),
+        "analytics.store_payments": (
+            *("bookingReference", "eventId", "eventTitle", "organizerId", "userId", "status"),
+            *("currency", "createdAt", "updatedAt", "payment", "refund", "cancellations"),
+        ),
         "analytics.store_sums": (ALL,),
         "bookings.ledger.store": ("eventId", "organizerId", "createdAt", "entries"),
         "bookings.store": (ALL,),

@@ -2,11 +2,15 @@
 
 The figures of sales (rules.py) say what the tickets of confirmed bookings cost. These figures say
 what money moved, and when: an entry of the ledger counts on the day of its own time. An entry with
-a positive `paid` was charged, and one with a negative `paid` was refunded, whatever its kind and
-version.
+a positive `paid` was charged, and one with a negative `paid` was refunded, whatever its version and
+its kind, with one exception: a refund that came back to the provider is subtracted from what was
+refunded.
 """
 
 from dataclasses import dataclass
+
+# The kind of an entry of a refund that the provider had accepted and could not pay.
+RETURNED_REFUND = "refund_returned"
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,14 @@ class MoneyTotals:
 NO_MONEY = MoneyTotals()
 
 
-def split_entry(paid: int, fee: int) -> MoneyTotals:
+def split_entry(kind: str, paid: int, fee: int) -> MoneyTotals:
     """Return the money of an entry of the ledger.
 
     Args:
+        kind: what happened: see `bookings.ledger.types`.
         paid: cents, positive for a charge, negative for a refund.
         fee: cents that the provider kept; negative if it gave a fee back.
     """
+    if kind == RETURNED_REFUND:
+        return MoneyTotals(0, -paid, fee)
     return MoneyTotals(max(paid, 0), max(-paid, 0), fee)

@@ -82,7 +82,7 @@ def _sum_scopes(db: Db, scopes: Sequence[str], where: Query) -> dict[str, MoneyT
     for row in _find_later_rows(db, checkpoint, where):
         for scope in _list_scopes(row):
             if scope in sums and _is_missing(row, stored.get(scope)):
-                sums[scope] += split_entry(row["paid"], row.get("fee", 0))
+                sums[scope] += _get_money(row)
     return sums
 
 
@@ -129,7 +129,7 @@ def _collect_buckets(
             buckets[day][int(slot)] = MoneyTotals(**amounts)
     for row in later:
         day, number = _find_bucket(row)
-        money = split_entry(row["paid"], row.get("fee", 0))
+        money = _get_money(row)
         if money != NO_MONEY and _is_missing(row, documents.get(day)):
             buckets[day][number] = buckets[day].get(number, NO_MONEY) + money
     return buckets
@@ -162,8 +162,12 @@ def _find_later_rows(db: Db, checkpoint: int, where: Query) -> list[MoneyRow]:
     return rows + [row for row in pending if row["_id"] not in copied]
 
 
+def _get_money(row: MoneyRow) -> MoneyTotals:
+    return split_entry(row["kind"], row["paid"], row.get("fee", 0))
+
+
 def _has_money(row: MoneyRow) -> bool:
-    return split_entry(row["paid"], row.get("fee", 0)) != NO_MONEY
+    return _get_money(row) != NO_MONEY
 
 
 def _list_scopes(row: MoneyRow) -> Iterator[str]:
@@ -245,7 +249,7 @@ def _sum_by_slot(rows: Iterable[tuple[str, MoneyRow]], up_to: int) -> dict[str, 
     sums: defaultdict[str, MoneyTotals] = defaultdict(MoneyTotals)
     for slot, row in rows:
         if row["number"] > up_to:
-            sums[slot] += split_entry(row["paid"], row.get("fee", 0))
+            sums[slot] += _get_money(row)
     return {
         slot: {"charged": each.charged, "refunded": each.refunded, "fees": each.fees}
         for slot, each in sums.items()

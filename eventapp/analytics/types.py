@@ -15,6 +15,10 @@ TimeRange = tuple[datetime, datetime]
 
 # The statuses of bookings, in the order of stored totals.
 STATUSES: Final = ("confirmed", "held", "cancelled", "expired")
+# The states of payments.
+PAYMENT_STATES: Final = (
+    *("required", "processing", "unknown", "succeeded", "failed", "refunding", "refunded"),
+)
 
 
 class StoredDaySums(TypedDict):
@@ -166,6 +170,78 @@ class MoneyRow(TypedDict):
     fee: NotRequired[int]  # cents that the provider kept
     provider: NotRequired[str]  # absent in entries of older versions
     providerId: NotRequired[str]  # the provider's id of the charge or refund
+
+
+class PaymentAttempt(TypedDict):
+    """An attempt to pay for a booking, as `bookings` stores it."""
+
+    attemptId: ObjectId
+    provider: str  # its name
+    cents: int
+    state: str
+    begunAt: datetime  # UTC
+    succeededAt: NotRequired[datetime]  # UTC; absent until the money came
+    providerId: NotRequired[str]  # the provider's id; absent until it is known
+    refusal: NotRequired[str]  # the provider's code of the last refusal
+    feeCents: NotRequired[int]  # absent until it is known
+    refund: NotRequired["PaymentRefund"]  # of money that confirmed nothing
+
+
+class RefundFailure(TypedDict):
+    """Why a refund is not paid although it was tried."""
+
+    at: datetime  # UTC, the last try
+    reason: str
+
+
+class PaymentRefund(TypedDict):
+    """A refund, as `bookings` stores it."""
+
+    amount: int | float  # in whole currency units
+    reason: str
+    refundedAt: datetime  # UTC, when it was decided
+    refundId: NotRequired[str]  # the provider's id; absent until it is paid
+    failure: NotRequired[RefundFailure]  # absent unless the provider refuses it
+
+
+class StoredPayment(TypedDict):
+    """The payment of a booking, as `bookings` stores it."""
+
+    state: str  # one of PAYMENT_STATES
+    attempts: list[PaymentAttempt]  # in order, at least one
+
+
+class CancelledPart(TypedDict):
+    """Cancelled tickets of a booking."""
+
+    refund: PaymentRefund | None
+
+
+class PaidBooking(TypedDict):
+    """Projection of a booking that has a payment."""
+
+    _id: ObjectId
+    bookingReference: str
+    eventId: int
+    eventTitle: str
+    organizerId: ObjectId | None
+    userId: ObjectId | None
+    status: str
+    currency: str
+    createdAt: datetime
+    updatedAt: datetime
+    payment: StoredPayment
+    refund: PaymentRefund | None  # of all that was left when the booking ended
+    cancellations: NotRequired[list[CancelledPart]]
+
+
+class MoneyBooking(TypedDict):
+    """Projection of a booking: what a table of money shows of it."""
+
+    _id: ObjectId
+    bookingReference: str
+    eventTitle: str
+    currency: str
 
 
 class Stock(TypedDict):

@@ -21,12 +21,13 @@ from eventapp.core.clock import start_clock, utc_now
 from eventapp.core.database import Db, is_unavailable, note_no_answer
 from eventapp.due_work import rules, store
 from eventapp.due_work.rules import describe_error
-from eventapp.due_work.types import FailedWorkReport, FailedWorkView, ItemKey
+from eventapp.due_work.types import FailedWork, FailedWorkReport, FailedWorkView, ItemKey
 
 __all__ = [
     "DueRun",
     "PartsFailed",
     "describe_error",
+    "find_failures",
     "get_failed_work",
     "process_due",
     "process_now",
@@ -243,6 +244,19 @@ def get_failed_work(db: Db) -> FailedWorkReport:
         "setAside": store.count(db, set_aside=True),
         "items": views,
     }
+
+
+def find_failures(
+    db: Db, kinds: Sequence[str], keys: Sequence[ItemKey]
+) -> dict[ItemKey, FailedWork]:
+    """Return the records of items that fail, by key.
+
+    Args:
+        kinds: if items of several kinds have the same key, the first of these kinds is returned.
+    """
+    found = store.find_by_keys(db, kinds, keys) if keys else []
+    found.sort(key=lambda each: kinds.index(each["kind"]), reverse=True)
+    return {each["key"]: each for each in found}
 
 
 def retry_all(db: Db, now: datetime) -> int:

@@ -34,6 +34,12 @@ def find_by_kind(db: Db, kind: str, limit: int) -> list[FailedWork]:
     return list(found.limit(limit))
 
 
+def find_by_keys(db: Db, kinds: Sequence[str], keys: Sequence[ItemKey]) -> list[FailedWork]:
+    """Return the records of items of these kinds with these keys."""
+    ids = [make_id(kind, key) for kind in kinds for key in keys]
+    return list(_failed(db).find({"_id": {"$in": ids}}))
+
+
 def count_failure(db: Db, kind: str, key: ItemKey, error: str, now: datetime) -> int:
     """Count a failed attempt, and return how many attempts have failed since the last success."""
     update: Query = {

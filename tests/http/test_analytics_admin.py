@@ -75,7 +75,9 @@ def test_the_health_report_has_all_parts(db, admin, ann):
     assert "counts" in body["mail"]
 
 
-@pytest.mark.parametrize("path", ["dashboard", "users", "events", "waitlist", "health"])
+@pytest.mark.parametrize(
+    "path", ["dashboard", "users", "events", "waitlist", "health", "payments", "payments.csv"]
+)
 def test_only_admins_are_allowed(client, app, path):
     for role in ("attendee", "organizer"):
         assert Caller(client, app, role).get(f"/admin/{path}").status_code == 403

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eventapp.analytics import bookings_csv
+from eventapp.analytics import csv_tables
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, Unauthorized
 from eventapp.events import service as event_service
@@ -80,7 +80,7 @@ def test_a_long_answer_breaks_off_for_who_may_no_longer_see_it(
     db, client, app, ann, bob, host, monkeypatch, path, loss
 ):
     monkeypatch.setattr(event_service, "RECHECK_SECONDS", 0)
-    monkeypatch.setattr(bookings_csv, "ROWS_PER_CHUNK", 1)
+    monkeypatch.setattr(csv_tables, "ROWS_PER_CHUNK", 1)
     monkeypatch.setattr(check_ins, "BATCH_SIZE", 1)
     event_of(db, 10, organizer_id=host.id)
     ann.book(1)

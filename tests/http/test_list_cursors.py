@@ -12,6 +12,7 @@ from eventapp.accounts import sessions
 from eventapp.core import paging
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
+from tests import payments, sales
 from tests.bookings_factories import Caller, context_of, event_of
 from tests.factories import make_user
 
@@ -184,6 +185,16 @@ def walk_availability(scene: Scene, path: str) -> Walk:
     return Walk(host, path.replace("{event_id}", str(event_id)), add)
 
 
+def walk_payments(scene: Scene, path: str) -> Walk:
+    (event,) = sales.events_of(scene.db, [None])
+
+    def add() -> object:
+        return scene.db.bookings.insert_one(payments.paid_booking(event))
+
+    repeat(add)
+    return Walk(scene.caller("admin"), path, add)
+
+
 WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/users": walk_users,
     "/api/auth/sessions": walk_sessions,
@@ -200,6 +211,7 @@ WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/admin/users": walk_users,
     "/api/admin/events": walk_events,
     "/api/admin/waitlist": walk_waitlists,
+    "/api/admin/payments": walk_payments,
 }
 
 
@@ -260,6 +272,7 @@ def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[lis
 ROW_NAMES = (
     *("users", "events", "waitlist", "notifications", "bookings", "messages"),
     *("availability", "sessions"),
+    *("availability", "payments"),
 )
 
 

@@ -15,6 +15,7 @@ from eventapp.bookings.store import HELD_INDEX
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.jobs import service as jobs
+from tests import payments
 from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI
 from tests.plans import (
@@ -187,6 +188,28 @@ def test_ending_an_event_uses_indexes(recorded):
     recorded.ann.wait(6, 1, 2)
     assert recorded.scanned(lambda: recorded.host.call("POST", "/events/6/cancel")) == []
     assert recorded.scanned(lambda: recorded.host.call("DELETE", "/events/6")) == []
+
+
+def test_lists_and_tables_of_payments_use_indexes(recorded):
+    """Of the many bookings only a few have a payment."""
+    root = Caller(recorded.app.test_client(), recorded.app, "admin")
+    event = recorded.db.events.find_one({"eventId": 4})
+    states = ("succeeded", "failed", "unknown", "refunding")
+    made = [payments.paid_booking(event, state) for state in states for _ in range(2)]
+    recorded.db.bookings.insert_many(made)
+    cursor = root.get("/admin/payments?limit=2").json["nextCursor"]
+    for path in (
+        "/admin/payments",
+        "/admin/payments?state=failed",
+        "/admin/payments?provider=stripe",
+        "/admin/payments?since=2026-01-01T00:00:00Z",
+        "/admin/payments?eventId=4&state=failed",
+        f"/admin/payments?limit=2&cursor={cursor}",
+        "/admin/payments.csv",
+        "/analytics/payments.csv",
+        "/events/4/payments.csv",
+    ):
+        assert recorded.scanned(partial(root.get, path)) == [], path
 
 
 def test_exporting_and_deleting_a_user_uses_indexes(recorded):

@@ -49,7 +49,7 @@ def events(db):
 
 def move_money(db, rng, booking):
     """Add a charge, a refund or a fee to a booking at a random time."""
-    kind = rng.choice(("charged", "refunded", "refunded", "fee"))
+    kind = rng.choice(("charged", "refunded", "refunded", "refund_returned", "fee"))
     at = FIRST + timedelta(seconds=rng.randrange(12 * 86400))
     nothing = dict.fromkeys(("bookings", "held", "sold", "cents", "discount", "paid"), 0)
     entry = {**booking["entries"][0], **nothing, "kind": kind, "at": at}
@@ -57,7 +57,7 @@ def move_money(db, rng, booking):
     if kind == "fee":
         entry |= {"fee": cents, "provider": "stripe"}
     else:
-        entry["paid"] = cents if kind == "charged" else -cents
+        entry["paid"] = -cents if kind == "refunded" else cents
     db.bookings.update_one({"_id": booking["_id"]}, build_update({}, [entry]))
 
 
@@ -81,7 +81,7 @@ def sum_entries(db, where, key):
     sums = {}
     for booking in db.bookings.find(where):
         for entry in booking["entries"]:
-            money = split_entry(entry["paid"], entry.get("fee", 0))
+            money = split_entry(entry["kind"], entry["paid"], entry.get("fee", 0))
             if money != NO_MONEY:
                 name = key(booking, entry)
                 sums[name] = sums.get(name, NO_MONEY) + money
@@ -255,7 +255,8 @@ def test_control_without_the_guard_of_a_document_a_row_is_added_twice(db, change
 
 
 def test_the_sign_of_an_entry_says_whether_it_was_charged_or_refunded():
-    assert split_entry(250, 0) == MoneyTotals(charged=250)
-    assert split_entry(-250, 0) == MoneyTotals(refunded=250)
-    assert split_entry(0, 40) == MoneyTotals(fees=40)
+    assert split_entry("sold", 250, 0) == MoneyTotals(charged=250)
+    assert split_entry("cancelled", -250, 0) == MoneyTotals(refunded=250)
+    assert split_entry("fee", 0, 40) == MoneyTotals(fees=40)
+    assert split_entry("refund_returned", 250, 0) == MoneyTotals(refunded=-250)
     assert MoneyTotals(250, 100, 40).net == 110

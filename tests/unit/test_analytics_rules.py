@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.analytics import bookings_csv, rules
+from eventapp.analytics import bookings_csv, csv_tables, rules
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.server_health import estimate_quantile
 from eventapp.core.clock import load_zone
@@ -148,7 +148,7 @@ def test_any_text_is_preserved_and_none_is_a_formula(titles):
     assert [row["eventTitle"].removeprefix("'") for row in rows] == [
         title.removeprefix("'") for title in titles
     ]
-    assert not any(row["eventTitle"].startswith(bookings_csv.FORMULA_STARTS) for row in rows)
+    assert not any(row["eventTitle"].startswith(csv_tables.FORMULA_STARTS) for row in rows)
 
 
 def test_lines_and_quotes_follow_rfc_4180():

@@ -47,6 +47,8 @@ MAX_PERIODS = 35
 # Records of periods are kept this long, and the last one for good.
 KEEP_PERIODS = timedelta(days=60)
 END_KINDS = frozenset({"cancelled", "event_cancelled", "declined", "expired"})
+# The kind of money that came back to the provider: it is subtracted from what was refunded.
+RETURNED_REFUNDS = frozenset({"refund_returned"})
 
 # The organizer and the eventId of a row.
 RowKey = tuple[ObjectId, int]
@@ -173,8 +175,9 @@ def _collect_rows(
             row["tickets"] += sums["tickets"]
             row["cents"] += sums["cents"]
             row["discount"] += sums["discount"]
-            row["charged"] += sums["charged"]
-            row["refunded"] += sums["refunded"]
+            is_returned = sums["kind"] in RETURNED_REFUNDS
+            row["charged"] += 0 if is_returned else sums["charged"]
+            row["refunded"] += -sums["charged"] if is_returned else sums["refunded"]
             row["fees"] += sums["fees"]
             row["ended"] += sums["rows"] if sums["kind"] in END_KINDS else 0
     for old in store_reports.sum_bookings_without_entries(db, stored["since"], period.until):
