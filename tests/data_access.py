@@ -181,6 +181,7 @@ READS: Table = {
         "bookings.store_audits": (ALL,),
         "bookings.store_moves": (ALL,),
         "bookings.store_payments": (ALL,),
+        "bookings.store_payment_health": ("refundDueAt",),
         "bookings.store_reports": (ALL,),
         "tickets.store": (ALL,),
     },

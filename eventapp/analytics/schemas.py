@@ -211,6 +211,13 @@ class HealthAnswer(Schema):
     database = fields.Dict(required=True)
     process = fields.Dict(required=True)
     requests = fields.Dict(required=True)
+    payments = fields.Dict(
+        required=True,
+        metadata={
+            "description": "What waits for a payment provider: `refundsOpen`, the time and the "
+            "age of the oldest, `refundsFailed`, and payments that are `unknown`."
+        },
+    )
     queues = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     failedWork = fields.Dict(required=True)
     mail = fields.Dict(required=True)

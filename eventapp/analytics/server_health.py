@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from eventapp.analytics import store_figures
+from eventapp.bookings.payment_health import measure_payments
 from eventapp.core import metrics
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
@@ -35,10 +36,23 @@ def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> Js
         "database": database,
         "process": _measure_process(),
         "requests": _summarize_requests(),
+        "payments": _describe_payments(db, now) if is_available else {},
         "queues": store_figures.count_pending_work(db) if is_available else {},
         "failedWork": get_failed_work(db) if is_available else {},
         "mail": notifications.get_mail_health(db) if is_available else {},
         "jobs": read_job_status(db) if is_available else {},
+    }
+
+
+def _describe_payments(db: Db, now: datetime) -> JsonObject:
+    """Return what waits for a payment provider."""
+    found = measure_payments(db)
+    return {
+        "refundsOpen": found.refunds_open,
+        "oldestRefundAt": found.oldest_refund_at,
+        "oldestRefundSeconds": round(found.compute_oldest_age(now)),
+        "refundsFailed": found.refunds_failed,
+        "unknown": found.payments_unknown,
     }
 
 

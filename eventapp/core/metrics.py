@@ -1,7 +1,8 @@
 """The Prometheus metrics. Each process counts for itself, and a report sums up all processes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from prometheus_client import (
     REGISTRY,
@@ -11,6 +12,8 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 REQUESTS = Counter("eventapp_requests_total", "Requests", ["method", "route", "status"])
@@ -26,9 +29,32 @@ SHARED_CACHE = Counter(
 )
 
 
-def render_metrics() -> bytes:
-    """Return the metrics of all server processes, in the text format of Prometheus."""
-    return generate_latest(_make_registry())
+class GaugeValue(NamedTuple):
+    """A number that is read when the metrics are rendered, and that no process keeps."""
+
+    name: str
+    description: str
+    value: float
+
+
+class _Gauges(Collector):
+    def __init__(self, gauges: Iterable[GaugeValue]) -> None:
+        self._gauges = list(gauges)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for each in self._gauges:
+            yield GaugeMetricFamily(each.name, each.description, each.value)
+
+
+def render_metrics(gauges: Iterable[GaugeValue] = ()) -> bytes:
+    """Return the metrics of all server processes, in the text format of Prometheus.
+
+    Args:
+        gauges: added to the metrics of the processes.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Gauges(gauges))
+    return generate_latest(_make_registry()) + generate_latest(registry)
 
 
 def iter_samples() -> Iterator[Sample]:

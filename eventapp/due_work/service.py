@@ -26,6 +26,7 @@ from eventapp.due_work.types import FailedWork, FailedWorkReport, FailedWorkView
 __all__ = [
     "DueRun",
     "PartsFailed",
+    "count_failures",
     "describe_error",
     "find_failures",
     "get_failed_work",
@@ -257,6 +258,11 @@ def find_failures(
     found = store.find_by_keys(db, kinds, keys) if keys else []
     found.sort(key=lambda each: kinds.index(each["kind"]), reverse=True)
     return {each["key"]: each for each in found}
+
+
+def count_failures(db: Db, kind: str, up_to: int) -> int:
+    """Return how many items of a kind fail, but at most `up_to`."""
+    return store.count_kind(db, kind, up_to)
 
 
 def retry_all(db: Db, now: datetime) -> int:

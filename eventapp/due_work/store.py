@@ -85,6 +85,11 @@ def count(db: Db, *, set_aside: bool) -> int:
     return db.failedWork.count_documents({"setAsideAt": {"$ne": None} if set_aside else None})
 
 
+def count_kind(db: Db, kind: str, up_to: int) -> int:
+    """Return how many items of a kind fail, but at most `up_to`."""
+    return db.failedWork.count_documents({"kind": kind}, limit=up_to)
+
+
 def find_last(db: Db, limit: int) -> list[FailedWork]:
     """Return failed items: first those set aside, the last one first."""
     newest = [("setAsideAt", DESCENDING), ("firstFailedAt", DESCENDING)]

@@ -5,11 +5,13 @@ from marshmallow import Schema, fields
 from pymongo.errors import PyMongoError
 
 from eventapp.core.access.permissions import anonymous
+from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
 from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
-from eventapp.core.metrics import render_metrics
+from eventapp.core.metrics import GaugeValue, render_metrics
+from eventapp.health import service
 
 root = Blueprint("health", __name__, description="Health")
 api = Blueprint("api_health", __name__, url_prefix="/api", description="Health")
@@ -93,5 +95,23 @@ def _answers_ping(db: Db) -> bool:
 @anonymous
 @root.response(200, content_type="text/plain")
 def metrics() -> Response:
-    """Return the metrics of all server processes, in the text format of Prometheus."""
-    return Response(render_metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    """Return the metrics of all server processes, in the text format of Prometheus.
+
+    The gauges of what the database has to do are absent while it does not answer.
+    """
+    return Response(
+        render_metrics(_read_gauges()), content_type="text/plain; version=0.0.4; charset=utf-8"
+    )
+
+
+def _read_gauges() -> list[GaugeValue]:
+    """Return the gauges that the database has, none if it is unavailable."""
+    database = OPEN_DATABASE.get()
+    if not database.is_ready:
+        return []
+    try:
+        return service.read_gauges(database.db, utc_now())
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        return []

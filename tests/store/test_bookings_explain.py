@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from eventapp.bookings import store_due
 from eventapp.bookings.context import BOOKING_CONTEXT
+from eventapp.bookings.payment_health import measure_payments
 from eventapp.bookings.store import HELD_INDEX
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
@@ -210,6 +211,7 @@ def test_lists_and_tables_of_payments_use_indexes(recorded):
         "/events/4/payments.csv",
     ):
         assert recorded.scanned(partial(root.get, path)) == [], path
+    assert recorded.scanned(partial(measure_payments, recorded.db)) == []
 
 
 def test_exporting_and_deleting_a_user_uses_indexes(recorded):
