@@ -99,7 +99,7 @@ def test_a_charge_that_takes_long_is_counted(context, db, event, seconds):
     held = kit.booking_id(kit.book(context, event, 2, user=user.user_id, hold=True, now=now))
     count_sales(db, now)
     # The job runs with the time of the end of the charge, while the provider works.
-    context.payments.before = lambda: count_sales(db, now + timedelta(seconds=seconds))
+    context.payments.current.before = lambda: count_sales(db, now + timedelta(seconds=seconds))
     confirm_booking(context, held, user, now + timedelta(seconds=1))
     for later in (90, 200, 4000):
         count_sales(db, now + timedelta(seconds=seconds + later))
@@ -210,7 +210,7 @@ def test_the_rank_of_an_event_follows_a_payment_that_was_recorded_late(context, 
     with pytest.MonkeyPatch.context() as patch:
         # The process dies before it changes the event.
         patch.setattr(transitions, "apply_pending_moves", lambda *_args: None)
-        context.payments.before = lambda: ranking.refresh_ranks(db, later)
+        context.payments.current.before = lambda: ranking.refresh_ranks(db, later)
         confirm_booking(context, held, user, now)
     (computed,) = ranking.RankedEvents(db, "revenue", None)._computed
     assert computed["revenue"] == 4000

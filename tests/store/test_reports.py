@@ -100,9 +100,12 @@ def test_changes_that_are_stored_after_the_report_of_their_day_are_in_the_next_o
     """One process waits for a charge at midnight, and the clock of another one is behind."""
     user, context.payments = kit.attendee(), Providers(RecordingProvider())
     held = book(context, event, 2, MIDNIGHT - 2 * MINUTE, user=user.user_id, hold=True)
-    context.payments.before = lambda: reports.send_reports(context, MIDNIGHT + MINUTE)
+    context.payments.current.before = lambda: reports.send_reports(context, MIDNIGHT + MINUTE)
     confirm_booking(context, held, user, MIDNIGHT - MINUTE)
-    book(context, event, 3, MIDNIGHT - MINUTE)
+    context.payments.current.before = lambda: None
+    buyer = kit.attendee()
+    other = book(context, event, 3, MIDNIGHT - MINUTE, user=buyer.user_id, hold=True)
+    confirm_booking(context, other, buyer, MIDNIGHT - MINUTE)
     reports.send_reports(context, MIDNIGHT + DAY)
     assert read_mails(db) == {"2030-04-29": "2 booked, 5 tickets, 100 EUR; 0 cancelled or expired"}
 
@@ -281,15 +284,15 @@ def test_bookings_of_an_older_version_count_in_the_period_in_which_they_were_mad
 
 def test_money_is_in_the_report_of_the_day_on_which_it_moved(context, db, event):
     """The provider pays a refund back on the day after the cancellation, and keeps a fee."""
-    user, context.payments = kit.attendee(), RecordingProvider()
+    user, context.payments = kit.attendee(), Providers(RecordingProvider())
     held = book(context, event, 2, MIDNIGHT - 2 * MINUTE, user=user.user_id, hold=True)
-    transitions.confirm_booking(context, held, user, MIDNIGHT - MINUTE)
+    confirm_booking(context, held, user, MIDNIGHT - MINUTE)
     add_fee(db, held, 85, MIDNIGHT - MINUTE)
     book(context, event, 1, MIDNIGHT - MINUTE, hold=True)
-    context.payments.refuses_refunds_of = {held}
+    context.payments.current.is_down = True
     transitions.cancel_booking(context, held, user, MIDNIGHT - MINUTE)
     reports.send_reports(context, MIDNIGHT)
-    context.payments.refuses_refunds_of = set()
+    context.payments.current.is_down = False
     refunds.pay_due_refunds(context, MIDNIGHT + DAY / 2)
     reports.send_reports(context, MIDNIGHT + DAY)
     assert read_lines(db, "daily") == {
