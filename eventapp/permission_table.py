@@ -194,6 +194,7 @@ ROWS = (
         (
             *("admin.dashboard", "admin.events", "admin.health", "admin.users", "admin.waitlist"),
             *("admin_payments.list_payments", "admin_payments.payments_csv"),
+            "admin_payments.retry_payment",
             *("users.list_users", "auth.create_admin"),
         ),
     ),

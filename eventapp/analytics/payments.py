@@ -1,4 +1,4 @@
-"""List the payments of bookings for admins.
+"""List the payments of bookings for admins, and try again what fails.
 
 A payment is that of a booking, and has its id. What fails is listed until it succeeds: a refund
 that the provider refuses, or a question to the provider about an attempt (see `eventapp.due_work`).
@@ -11,8 +11,11 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.analytics import store_payments
+from eventapp.analytics.errors import PaymentNotFound
 from eventapp.analytics.service import ListPage
 from eventapp.analytics.types import PaidBooking, PaymentAttempt, PaymentRefund
+from eventapp.bookings.context import current_booking_context
+from eventapp.bookings.payments import reconciliation, refunds
 from eventapp.bookings.service import from_cents, to_cents
 from eventapp.core import paging
 from eventapp.core.database import Db, Query
@@ -22,7 +25,7 @@ from eventapp.due_work import service as due_work
 from eventapp.due_work.types import FailedWork, ItemKey
 
 # The kinds of due work that concern a payment, the first one first in a row.
-FAILURE_KINDS = ("refund", "payment")
+FAILURE_KINDS = (refunds.REFUND_KIND, reconciliation.PAYMENT_KIND)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,44 @@ def _parse_position(position: JsonObject) -> tuple[datetime, ObjectId]:
         raise paging.InvalidCursor
     created_at = paging.parse_cursor_time(paging.parse_cursor_int(position.get("value")))
     return created_at, paging.parse_cursor_object_id(position.get("id"))
+
+
+def get_payment(db: Db, booking_id: ObjectId) -> JsonObject:
+    """Return the payment of a booking, as a row of the list.
+
+    Raises:
+        PaymentNotFound: there is no such booking, or it has no payment.
+    """
+    booking = store_payments.find_payment(db, booking_id)
+    if booking is None:
+        raise PaymentNotFound
+    (row,) = _render_all(db, [booking])
+    return row
+
+
+def retry_payment(booking_id: ObjectId, now: datetime) -> JsonObject:
+    """Try to pay the refunds of a booking now, and return its payment as it is then.
+
+    It does not fail if the provider does: the row says what failed, and the worker goes on trying.
+    It may be called at any time, as often as one likes, because a provider pays each refund once.
+
+    Raises:
+        PaymentNotFound: there is no such booking, or it has no payment.
+    """
+    context = current_booking_context()
+    get_payment(context.db, booking_id)
+    refunds.pay_in_request(context, booking_id, now)
+    reconciliation.reconcile_in_request(context, booking_id, now)
+    _forget_failures(context.db, booking_id, now)
+    return get_payment(context.db, booking_id)
+
+
+def _forget_failures(db: Db, booking_id: ObjectId, since: datetime) -> None:
+    """Remove the records of work that has not failed again since this time."""
+    for kind in FAILURE_KINDS:
+        failure = due_work.find_failures(db, [kind], [booking_id]).get(booking_id)
+        if failure and failure["lastFailedAt"] < since:
+            due_work.forget(db, kind, booking_id)
 
 
 def _render_all(db: Db, bookings: Sequence[PaidBooking]) -> list[JsonObject]:

@@ -83,6 +83,12 @@ def find_payments(
     return cast(list[PaidBooking], list(found.sort(NEWEST_FIRST).skip(skip).limit(limit)))
 
 
+def find_payment(db: Db, booking_id: ObjectId) -> PaidBooking | None:
+    """Return the payment of a booking; None if there is none."""
+    where = {"_id": booking_id, "payment.state": {"$exists": True}}
+    return cast(PaidBooking | None, db.bookings.find_one(where, PAYMENT_FIELDS))
+
+
 def find_money_bookings(db: Db, booking_ids: Iterable[ObjectId]) -> dict[ObjectId, MoneyBooking]:
     """Return what a table of money shows of these bookings, by their ids."""
     fields = ("bookingReference", "eventTitle", "currency")

@@ -29,6 +29,7 @@ __all__ = [
     "count_failures",
     "describe_error",
     "find_failures",
+    "forget",
     "get_failed_work",
     "process_due",
     "process_now",
@@ -258,6 +259,11 @@ def find_failures(
     found = store.find_by_keys(db, kinds, keys) if keys else []
     found.sort(key=lambda each: kinds.index(each["kind"]), reverse=True)
     return {each["key"]: each for each in found}
+
+
+def forget(db: Db, kind: str, key: ItemKey) -> None:
+    """Remove the record of an item that was handled outside of a run of its job."""
+    store.delete(db, kind, [key])
 
 
 def count_failures(db: Db, kind: str, up_to: int) -> int:

@@ -11,8 +11,16 @@ from eventapp.analytics import csv_tables, money_tables
 from eventapp.bookings.ledger import service as ledger
 from eventapp.core.clock import utc_now
 from eventapp.core.json import format_rfc3339
+from eventapp.payments.providers import Providers
 from tests import payments, sales
-from tests.bookings_factories import Caller, event_of, refused
+from tests.bookings_factories import (
+    Caller,
+    RecordingProvider,
+    changed,
+    context_of,
+    event_of,
+    refused,
+)
 
 HOUR = timedelta(hours=1)
 ROW_NAMES = {
@@ -159,6 +167,69 @@ def test_a_refused_refund_is_shown_with_its_error_and_its_next_try(db, event, ro
     }
     (row,) = root.get("/admin/payments?state=unknown").json["payments"]
     assert row["failure"]["error"] == "PaymentUnavailable: timed out"
+
+
+def test_a_payment_that_does_not_exist_cannot_be_tried_again(db, event, root):
+    free = sales.booking(event, status="confirmed", at=utc_now(), taken={1: 1}, price=0)
+    db.bookings.insert_one(free)
+    for id_ in (ObjectId(), free["_id"]):
+        refused(root.call("POST", f"/admin/payments/{id_}/retry"), 404, "payment_not_found")
+
+
+def test_only_admins_try_payments_again(db, event, host, ann, client):
+    (id_,) = insert(db, payments.paid_booking(event))
+    for caller in (host, ann):
+        refused(caller.call("POST", f"/admin/payments/{id_}/retry"), 403, "forbidden")
+    assert client.post(f"/api/admin/payments/{id_}/retry").status_code == 401
+
+
+@pytest.fixture
+def provider(app):
+    recording = RecordingProvider()
+    with changed(context_of(app), payments=Providers(recording)):
+        yield recording
+
+
+def retry(root, booking):
+    answer = root.call("POST", f"/admin/payments/{booking['_id']}/retry")
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+@pytest.mark.parametrize("how", ["refuses", "is down"])
+def test_a_refund_that_failed_is_paid_by_a_retry(db, host, root, holder, provider, how):
+    event_id = event_of(db, 5, organizer_id=host.id)
+    booking = holder.confirm(holder.book(event_id, 2, hold=True)).json["data"]["booking"]
+    (row,) = root.get(f"/admin/payments?eventId={event_id}").json["payments"]
+    assert (row["state"], row["charged"], row["refunded"]) == ("succeeded", 40, 0)
+    attempt_id = ObjectId(row["attempts"][0]["attemptId"])
+    if how == "refuses":
+        provider.refuses_refunds_of.add(attempt_id)
+    else:
+        provider.is_down = True
+    assert holder.cancel(booking).status_code == 200
+    (failed,) = root.get("/admin/payments?state=failed").json["payments"]
+    assert failed["paymentId"] == booking["_id"]
+    assert (failed["refunded"], failed["failure"]["attempts"]) == (0, 1)
+    assert failed["refunds"][0]["failure"] is not None
+    again = retry(root, booking)
+    assert (again["state"], again["failure"]["attempts"]) == ("failed", 2)
+    provider.refuses_refunds_of.clear()
+    provider.is_down = False
+    for _ in range(2):
+        paid = retry(root, booking)
+        assert (paid["state"], paid["charged"], paid["refunded"]) == ("refunded", 40, 40)
+        assert paid["failure"] is None
+        assert paid["refunds"][0]["refundId"]
+    assert sum(provider.returned.values()) == 4000
+    assert listed(root, "?state=failed") == []
+    ledger.copy_entries(db, utc_now())
+    rows = rows_of(root.get("/admin/payments.csv"))
+    assert [(row["provider"], row["providerId"]) for row in rows] == [
+        ("recording", paid["attempts"][0]["providerId"]),
+        ("recording", paid["refunds"][0]["refundId"]),
+    ]
+    assert db.failedWork.count_documents({}) == 0
 
 
 # Tables of money.

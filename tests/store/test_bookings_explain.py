@@ -212,6 +212,8 @@ def test_lists_and_tables_of_payments_use_indexes(recorded):
     ):
         assert recorded.scanned(partial(root.get, path)) == [], path
     assert recorded.scanned(partial(measure_payments, recorded.db)) == []
+    retry = f"/admin/payments/{made[0]['_id']}/retry"
+    assert recorded.scanned(lambda: root.call("POST", retry)) == []
 
 
 def test_exporting_and_deleting_a_user_uses_indexes(recorded):

@@ -1,16 +1,19 @@
-"""Routes of payments: the list for admins, and tables of the money that moved."""
+"""Routes of payments: the list for admins, the retry of one, and tables of the money that moved."""
 
 from collections.abc import Iterator
 
+from bson import ObjectId
 from flask import Response
 
 from eventapp.analytics import money_tables, payments, service
 from eventapp.analytics.routes.figures import respond_page
-from eventapp.analytics.schemas_payments import PaymentsAnswer, PaymentsQuery
+from eventapp.analytics.schemas_payments import PaymentRow, PaymentsAnswer, PaymentsQuery
 from eventapp.core.access.permissions import current_actor, make_actor_loader, role_required
+from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.request_parser import parse_list_query
+from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import PageRequest
 from eventapp.core.roles import ADMIN, ORGANIZER
@@ -44,6 +47,18 @@ def list_payments(query: JsonObject) -> Response:
         PageRequest(query["page"], query["limit"], list_position),
     )
     return respond_page(page, filters)
+
+
+@bp.route("/payments/<oid:payment_id>/retry", methods=["POST"])
+@role_required(ADMIN)
+@bp.response(200, PaymentRow)
+@bp.error_responses(404)
+def retry_payment(payment_id: ObjectId) -> Response:
+    """Try what fails about a payment now: its refunds, or the question what became of it.
+
+    The answer is 200 also if the provider refuses again: `failure` says why.
+    """
+    return json_response(payments.retry_payment(payment_id, utc_now()))
 
 
 @bp.route("/payments.csv")

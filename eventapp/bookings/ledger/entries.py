@@ -39,7 +39,8 @@ def build_confirmation_entries(
     entry = _build_sale_entry("confirmed", booking, at)
     entry["held"] = -booking["quantity"]
     if attempt:
-        entry["paid"], entry["provider"] = attempt["cents"], attempt["provider"]
+        entry["paid"] = attempt["cents"]
+        _name_provider(entry, attempt["provider"], attempt.get("providerId"))
     return [*_build_opening(booking), entry]
 
 
@@ -108,7 +109,8 @@ def build_charge_entries(
     Args:
         booking: the booking as it was read.
     """
-    charged = _build_money_entry("charged", at, attempt["cents"], attempt["provider"])
+    charged = _build_entry("charged", at, paid=attempt["cents"])
+    _name_provider(charged, attempt["provider"], attempt.get("providerId"))
     return [*_build_opening(booking), charged]
 
 
@@ -122,7 +124,8 @@ def build_refund_entries(
         provider: the name of the provider that paid it.
     """
     cents = rules.to_cents(refund["amount"])
-    refunded = _build_money_entry("refunded", at, -cents, provider)
+    refunded = _build_entry("refunded", at, paid=-cents)
+    _name_provider(refunded, provider, refund.get("refundId"))
     return [*_build_opening(booking), refunded]
 
 
@@ -131,7 +134,8 @@ def build_returned_refund_entries(
 ) -> list[LedgerEntry]:
     """Return the entries of a refund that the provider had accepted and could not pay."""
     cents = rules.to_cents(refund["amount"])
-    returned = _build_money_entry("refund_returned", at, cents, provider)
+    returned = _build_entry("refund_returned", at, paid=cents)
+    _name_provider(returned, provider, None)
     return [*_build_opening(booking), returned]
 
 
@@ -142,7 +146,8 @@ def build_fee_entries(
     cents = attempt.get("feeCents", 0)
     if not cents:
         return []
-    fee = _build_money_entry("fee", at, 0, attempt["provider"])
+    fee = _build_entry("fee", at)
+    _name_provider(fee, attempt["provider"], attempt.get("providerId"))
     fee["fee"] = cents
     return [*_build_opening(booking), fee]
 
@@ -179,7 +184,8 @@ def _build_state_entry(booking: StoredBooking, kind: EntryKind) -> LedgerEntry:
         unpaid = rules.to_cents(refund["amount"]) if refund and "refundId" not in refund else 0
         entry = _build_entry(kind, at, paid=unpaid)
     if entry["paid"] and "payment" in booking:
-        entry["provider"] = booking["payment"]["attempts"][-1]["provider"]
+        attempt = booking["payment"]["attempts"][-1]
+        _name_provider(entry, attempt["provider"], attempt.get("providerId"))
     return entry
 
 
@@ -195,10 +201,15 @@ def _build_sale_entry(kind: EntryKind, booking: StoredBooking, at: datetime) -> 
     )
 
 
-def _build_money_entry(kind: EntryKind, at: datetime, cents: int, provider: str) -> LedgerEntry:
-    entry = _build_entry(kind, at, paid=cents)
+def _name_provider(entry: LedgerEntry, provider: str, provider_id: str | None) -> None:
+    """Record with an entry where its money came from or went to.
+
+    Args:
+        provider_id: the provider's id of the payment or refund; None if it is not known.
+    """
     entry["provider"] = provider
-    return entry
+    if provider_id:
+        entry["providerId"] = provider_id
 
 
 def _build_entry(

@@ -42,6 +42,7 @@ class LedgerEntry(TypedDict):
     # The provider that the money came from or went to; absent if none moved, and in entries of
     # older versions, whose money counts as that of `legacy`.
     provider: NotRequired[str]
+    providerId: NotRequired[str]  # the provider's id of the payment or refund, where it is known
     fee: NotRequired[int]  # what the provider keeps, in cents; absent is 0
 
 
