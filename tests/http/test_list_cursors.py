@@ -271,8 +271,7 @@ def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[lis
 
 ROW_NAMES = (
     *("users", "events", "waitlist", "notifications", "bookings", "messages"),
-    *("availability", "sessions"),
-    *("availability", "payments"),
+    *("availability", "sessions", "payments"),
 )
 
 
