@@ -1,11 +1,11 @@
 """Decide which bookings have a receipt, and compose the texts of a receipt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from eventapp.bookings.types import StoredBooking
+from eventapp.payments.types import RefundReason, StoredAttempt
 from eventapp.receipts.types import (
     PrintedItem,
     PrintedReceipt,
@@ -30,41 +30,29 @@ def was_confirmed(booking: StoredBooking) -> bool:
     if entries and entries[0]["kind"] != "opening":
         return any(entry["bookings"] > 0 for entry in entries)
     # It was stored before bookings had entries. If it has ended since, an entry says so. Else only
-    # what was paid has a refund. A hold whose charge was unknown has one, too, but no attempt that
-    # has paid for it.
+    # what was paid has a refund. A hold that had ended before its money came has one, too, but that
+    # attempt is void.
     if any(entry["bookings"] > 0 for entry in entries):
         return True
-    is_paid = "payment" not in booking or bool(_find_paid_attempt(booking))
-    return refund is not None and is_for_tickets(refund["reason"]) and is_paid
+    is_refunded = refund is not None and is_for_tickets(refund["reason"])
+    return is_refunded and _find_paid_attempt(booking) is not None
 
 
 def find_payment(booking: StoredBooking) -> ReceiptPayment:
-    """Return by whom and when a confirmed booking was paid.
-
-    If it records no payment, it was confirmed when it was made, and paid then.
-    """
-    attempt = _find_paid_attempt(booking)
-    paid_at = attempt.get("succeededAt") or attempt.get("paidAt") or booking["createdAt"]
-    return {"provider": attempt.get("provider"), "paidAt": paid_at}
+    """Return by whom and when a confirmed booking was paid."""
+    paid = _find_paid_attempt(booking)
+    if paid is None:
+        return {"provider": None, "paidAt": booking["createdAt"]}
+    return {"provider": paid["provider"], "paidAt": paid["succeededAt"]}
 
 
-def _find_paid_attempt(booking: StoredBooking) -> Mapping[str, Any]:
-    """Return the attempt that has paid for a booking; an empty one if none is recorded.
-
-    A payment has a list of attempts. That of an older version is its only attempt.
-    """
-    payment: Mapping[str, Any] = cast(Mapping[str, Any], booking.get("payment", {}))
-    if "attempts" not in payment:
-        return payment if "paidAt" in payment else {}
-    paid = (
-        attempt
-        for attempt in payment["attempts"]
-        if attempt["state"] == "succeeded" and "voidAt" not in attempt
-    )
-    return next(paid, {})
+def _find_paid_attempt(booking: StoredBooking) -> StoredAttempt | None:
+    attempts = booking["payment"]["attempts"] if "payment" in booking else []
+    paid = (each for each in attempts if each["state"] == "succeeded" and "voidAt" not in each)
+    return next(paid, None)
 
 
-def is_for_tickets(reason: str) -> bool:
+def is_for_tickets(reason: RefundReason) -> bool:
     """Return whether a refund with this reason pays back tickets that a receipt lists.
 
     Other refunds pay back money that the receipt does not count as paid.

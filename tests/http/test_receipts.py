@@ -8,6 +8,7 @@ from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 import pytest
+from bson import ObjectId
 from pypdf import PdfReader
 
 from eventapp.core.clock import utc_now
@@ -270,6 +271,24 @@ def test_refunds_are_listed_with_what_remains(ann, db, event_id):
     assert f"{first} {first} {first} Refunds −60.00 EUR Remains 0.00 EUR" in text
     pdf = read_pdf(get_receipt(ann, booking, "?format=pdf"))
     assert f"{first} {first} {first} Refunds −60.00 EUR Remains 0.00 EUR" in pdf
+
+
+def test_a_refund_of_money_that_came_twice_is_not_one_of_the_tickets(ann, db, event_id):
+    booking, now = ann.book(event_id), utc_now()
+    before = show(ann, booking)
+    refund = {"amount": 20, "currency": "EUR", "reason": "paid_twice", "refundedAt": now}
+    attempt = {
+        **db.bookings.find_one()["payment"]["attempts"][0],
+        "attemptId": ObjectId(),
+        "voidAt": now,
+        "refund": refund,
+    }
+    first = {"$each": [attempt], "$position": 0}
+    db.bookings.update_one({}, {"$push": {"payment.attempts": first}})
+    shown = ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]
+    assert [each["reason"] for each in shown["refunds"]] == ["paid_twice"]
+    assert show(ann, booking) == before
+    assert f"Paid {now.date()} (mock)" in before
 
 
 def test_a_receipt_that_is_first_asked_for_after_cancellations_says_what_was_paid(
