@@ -60,9 +60,10 @@ LIMITS = Limits(
     offer=timedelta(seconds=90),
     currency="EUR",
 )
-# The worker's rounds after the last client has gone, and the time that passes before each. Holds
-# and offers expire in between, and each round makes the offers that have become possible.
-MAX_ROUNDS, ROUND_SECONDS = 16, 200.0
+# The worker's rounds after the last client has gone, besides those that waiting tickets need, and
+# the time in seconds that passes before each. Holds and offers expire in between, and each round
+# makes the offers that have become possible.
+MAX_OTHER_ROUNDS, ROUND_SECONDS = 16, 200.0
 # How long a client waits between two requests; a hold ends after about a minute.
 THINK_SECONDS = (0, 0, 0, 0, 0, 1, 59.9, 65)
 # How late the payment provider delivers an event, and how often it tries if a server fails.
@@ -322,7 +323,7 @@ class History:
         self.scheduler.faults, self.provider.failure, self.provider.spawn = Faults(), 0, None
         worker = self._start_process("last worker")
         worker.process.clock_error = timedelta()
-        for _round in range(MAX_ROUNDS):
+        for _round in range(self._count_rounds()):
             self.scheduler.now += ROUND_SECONDS
             for name in [*_list_jobs(), LAST_JOB]:
                 self._run_job(worker, name)
@@ -332,6 +333,16 @@ class History:
         invariants.check_answers(self.store, self.told, self.cancelled)
         faults = list(auditing.check(worker.context, self.scheduler.time_of()))
         assert not faults, repr(faults)
+
+    def _count_rounds(self) -> int:
+        """Return after how many rounds of the worker everything must be at rest.
+
+        Where one ticket is left, each round offers it to the next user who waits, and nobody
+        accepts. So a round may serve no more than one of the tickets that are waited for.
+        """
+        entries = self.store.read("waitlist")
+        waiting: list[int] = [each["quantity"] for each in entries if each.get("active")]
+        return MAX_OTHER_ROUNDS + sum(waiting)
 
     def _is_at_rest(self) -> bool:
         try:

@@ -4,9 +4,15 @@ import subprocess
 import sys
 
 import pytest
+from bson import ObjectId
 
+from eventapp.core.access.actor import Actor
+from eventapp.events import editing
 from tests.conftest import MONGO_URI
+from tests.factories import FAR_SCHEDULE, make_event
 from tests.simulation.__main__ import FAILED
+from tests.simulation.clients import Client
+from tests.simulation.history import ADMIN, MAX_OTHER_ROUNDS, History, open_store
 from tests.simulation.mutations import MUTATIONS
 
 pytestmark = pytest.mark.skipif(
@@ -66,6 +72,30 @@ def test_a_seed_determines_its_history() -> None:
     first, second = (finish(start("11")) for _ in range(2))
     assert first[0] == 0
     assert first == second
+
+
+class LongWaitlist(History):
+    """A history at whose end more tickets are waited for than the worker has other rounds."""
+
+    def _set_up(self) -> None:
+        types = [{"type": "A", "price": 0, "availableTickets": 0}]
+        self.events = [make_event(self.store.db, schedule=FAR_SCHEDULE, ticketTypes=types)]
+        self.servers = [self._start_process("server")]
+        self._spawn("clients", self._wait_for_one_ticket)
+
+    def _wait_for_one_ticket(self) -> None:
+        for _ in range(MAX_OTHER_ROUNDS + 1):
+            Client(self, Actor(user_id=ObjectId(), role="attendee")).join()
+        capacity = editing.make_type_patch(1, {"capacity": 1})
+        Client(self, ADMIN)._edit(self.events[0], "capacity 1", capacity)
+
+
+def test_the_end_lasts_until_everybody_who_waits_had_an_offer() -> None:
+    history = LongWaitlist(open_store(), seed=1)
+    history.run()
+    bookings = history.store.read("bookings")
+    assert {booking["status"] for booking in bookings} == {"expired"}
+    assert len(bookings) > MAX_OTHER_ROUNDS
 
 
 @pytest.mark.parametrize("guard", sorted(MUTATIONS))
