@@ -18,6 +18,7 @@ from eventapp.bookings import (
     waitlist_offers,
 )
 from eventapp.bookings.context import BOOKING_CONTEXT
+from eventapp.bookings.payments.checkout import Checkout
 from eventapp.bookings.sales import ticket_limit
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
@@ -238,7 +239,7 @@ class InventoryMachine(RuleBasedStateMachine):
             quantity,
             self.now,
         )
-        assert isinstance(result, dict) == bool(open_), result
+        assert isinstance(result, Checkout) == bool(open_), result
         if open_:
             kept = min(quantity, open_[0]["quantity"])
             open_[0].update(status="confirmed", until=None, quantity=kept)
