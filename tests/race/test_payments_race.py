@@ -254,6 +254,21 @@ def test_control_without_the_revision_it_confirms_without_tickets(
     assert kit.find_faults(context)
 
 
+def test_control_without_the_mark_of_the_attempt_it_confirms_without_tickets(
+    context, db, event, expired, monkeypatch
+):
+    monkeypatch.setattr(recovery, "give_up_retake", find_out_whether_a_retake_counts)
+    booking = recover_during_a_retake(context, expired, monkeypatch)
+    assert booking["status"] == "confirmed"
+    assert kit.stock_counters(db, event) == (4, 0, 0, 0)
+    assert kit.find_faults(context)
+
+
+def find_out_whether_a_retake_counts(context, booking_id, _attempt_id, take_id, _now):
+    """Do what `give_up_retake` does, except that the attempt is not marked as void."""
+    return bookings_store.find_booking(context.db, booking_id).get("retakeId") == take_id
+
+
 class Died(BaseException):
     """Ends a process as `kill -9` does: no handler catches it."""
 
@@ -270,11 +285,8 @@ def pay_and_die(context, booking):
     pay(context, booking)
 
 
-@pytest.mark.parametrize("settle", [pay, pay_and_die])
-@pytest.mark.parametrize("is_cleared", [True, False])
-@pytest.mark.parametrize("is_cancelled", [True, False])
-def test_a_process_that_sleeps_before_its_retake_takes_nothing_for_good(
-    context, db, event, expired, monkeypatch, settle, is_cleared, is_cancelled
+def retake_while_another_sleeps(
+    context, db, expired, monkeypatch, settle, *, is_cleared, is_cancelled=False
 ):
     """Another process takes the tickets again meanwhile. The first one wakes up, and may die."""
     asleep, other = processes(context, 2)
@@ -296,7 +308,28 @@ def test_a_process_that_sleeps_before_its_retake_takes_nothing_for_good(
             assert type(settled.exception()) in (type(None), Died, EventBusy)
     finally:
         set_failpoint_hook(None)
+
+
+@pytest.mark.parametrize("settle", [pay, pay_and_die])
+@pytest.mark.parametrize("is_cleared", [True, False])
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_a_process_that_sleeps_before_its_retake_takes_nothing_for_good(
+    context, db, event, expired, monkeypatch, settle, is_cleared, is_cancelled
+):
+    retake_while_another_sleeps(
+        context, db, expired, monkeypatch, settle, is_cleared=is_cleared, is_cancelled=is_cancelled
+    )
     kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
     sold = 0 if is_cancelled else 2
     assert kit.stock_counters(db, event) == (4 - sold, 0, sold, 0)
     assert context.payments.current.balance == PRICE * sold
+
+
+def test_control_with_one_key_for_both_retakes_the_second_is_never_undone(
+    context, db, event, expired, monkeypatch
+):
+    monkeypatch.setattr(late_payments, "ObjectId", lambda: "one")
+    retake_while_another_sleeps(context, db, expired, monkeypatch, pay_and_die, is_cleared=True)
+    recovery.recover(context, utc_now() + kit.AFTER_ABANDONMENT)
+    assert kit.stock_counters(db, event) == (0, 0, 4, 0)
+    assert kit.find_faults(context)
