@@ -206,7 +206,10 @@ class Client:
         )
 
     def cancel_tickets(self) -> None:
-        """Cancel some tickets of a booking; without an answer, repeat the request with its key."""
+        """Cancel some tickets of a booking.
+
+        Without an answer, repeat the request with its key, or cancel the whole booking.
+        """
         bookings = [
             booking
             for booking in self._world.store.read("bookings")
@@ -227,6 +230,9 @@ class Client:
                 ),
             )
             if outcome.value or outcome.is_refused:
+                break
+            if self._random.random() < 0.5:
+                self._cancel(booking["_id"])
                 break
         if outcome.value:
             self._world.cancelled.append((booking["_id"], request, outcome.value.quantity))

@@ -1,5 +1,6 @@
-"""2,000 histories keep every invariant, and each guard that is taken out breaks one."""
+"""1,000 histories keep every invariant, and each guard that is taken out breaks one."""
 
+import os
 import subprocess
 import sys
 
@@ -18,26 +19,26 @@ from tests.simulation.mutations import MUTATIONS
 pytestmark = pytest.mark.skipif(
     MONGO_URI is not None, reason="the simulation needs no server: it runs on the embedded store"
 )
-SEEDS, WORKERS = 2000, 2
+SEEDS, WORKERS = 1000, 2
 # A seed at which each missing guard was last found. The search begins there: from 0 on it takes
 # minutes. After a change of the application it may find another one of the next SEEDS.
 FIRST_SEEDS = {
-    "a cancellation of tickets without the guard of their check-ins": 201,
-    "a change of a booking while a move is pending": 1286,
-    "a change of a booking without the guard of its status": 201,
-    "a change of the stock without the guard of the terms": 273,
+    "a cancellation of tickets without the guard of their check-ins": 407,
+    "a change of a booking while a move is pending": 1208,
+    "a change of a booking without the guard of its status": 210,
+    "a change of the stock without the guard of the terms": 378,
     "a check-in without the guard that the ticket is not cancelled": 62,
-    "a move without the guard that it is not applied yet": 206,
-    "a take without the guard of its promo code": 115,
-    "a take without the guard of its quotas": 108,
+    "a move without the guard that it is not applied yet": 234,
+    "a take without the guard of its promo code": 880,
+    "a take without the guard of its quotas": 178,
     "a take without the guard of its tickets": 8,
-    "an offer without its claim": 3,
-    "an undo without the guard that the take exists": 97,
-    "a retake without the guard that it is not made twice": 0,
-    "a write of a payment without the guard of its revision": 0,
-    "moves of one booking that share a key": 64,
-    "undoing a retake without marking its attempt as void": 0,
-    "undoing a take without a tombstone": 1,
+    "an offer without its claim": 55,
+    "an undo without the guard that the take exists": 1209,
+    "retakes for one payment that share a key": 597,
+    "a write of a payment without the guard of its revision": 1,
+    "moves of one booking that share a key": 87,
+    "undoing a retake without marking its attempt as void": 186,
+    "undoing a take without a tombstone": 76,
 }
 TIMEOUT_SECONDS = 900
 
@@ -45,8 +46,14 @@ TIMEOUT_SECONDS = 900
 def start(*arguments: str) -> subprocess.Popen[str]:
     """Start a simulation in a process of its own, whose order of sets is fixed."""
     command = [sys.executable, "-m", "tests.simulation", *arguments]
+    # Otherwise the process would start once more to fix it.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
     )
 
 
