@@ -321,7 +321,7 @@ def test_a_transfer_of_events_that_dies_is_repeated(app, context):
 
 # Processes die at these in `tests/http/test_recovery.py`.
 OF_ACCOUNTS = {"mail-token-issued", "token-mail-queued", "password-reset"}
-OF_ACCOUNTS |= {"reset-sessions-ended", "reset-told"}
+OF_ACCOUNTS |= {"reset-sessions-ended", "reset-told", "password-changed"}
 # The others are in `tests/race/test_event_deletion.py` and in the two tests before.
 ELSEWHERE = {"deletion-recorded", "deletion", "deletion-recorded-again"}
 ELSEWHERE |= {"bookings-transferred"}
@@ -329,9 +329,6 @@ ELSEWHERE |= {"bookings-transferred"}
 ELSEWHERE |= {"retake", "retake-confirmed"}
 # This is in `tests/race/test_receipts_race.py`.
 ELSEWHERE |= {"receipt"}
-# These are in `tests/http/test_recovery.py`.
-ELSEWHERE |= {"mail-token-issued", "token-mail-queued"}
-ELSEWHERE |= {"password-reset", "reset-sessions-ended", "reset-told"}
 
 
 def test_a_process_dies_at_every_failpoint():
