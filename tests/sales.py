@@ -7,6 +7,8 @@ from bson import ObjectId
 from eventapp.bookings import rules
 from eventapp.bookings.ledger.entries import add_first_entry
 from eventapp.bookings.ledger.store import build_update
+from eventapp.bookings.payments.charges import charge_at_once
+from eventapp.payments.mock import MockPayments
 from tests.factories import make_events
 
 STATUSES = ("confirmed", "held", "cancelled", "expired")
@@ -52,6 +54,8 @@ def booking(event, *, status, at, taken, price=10, number=None):
         "cancelledAt": None,
         "refund": None,
     }
+    if status == "confirmed" and made["totalCents"]:
+        made["payment"] = charge_at_once(MockPayments(), made, at)
     return add_first_entry(made)
 
 

@@ -138,7 +138,8 @@ def _compose_payment_refunded(data: Facts) -> tuple[str, str]:
     return (
         f"Payment refunded: {data['eventTitle']}",
         f"Your payment for booking {data['bookingReference']} of {_describe_event(data)} came too "
-        f"late: the tickets were no longer held.{_describe_refund(data)}",
+        f"late: {_choose(data, 'the ticket was', 'the tickets were')} no longer held."
+        f"{_describe_refund(data)}",
     )
 
 

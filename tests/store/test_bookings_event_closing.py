@@ -6,9 +6,11 @@ import pytest
 from bson import ObjectId
 
 from eventapp.bookings import event_closing, recovery
+from eventapp.bookings.payments.charges import charge_at_once
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.inventory import store as inventory_store
+from eventapp.payments.mock import MockPayments
 from tests import sales
 from tests.bookings_factories import Caller, context_of, event_of, later, pay_refunds, stock_of
 
@@ -105,6 +107,8 @@ def test_a_booking_with_a_pending_move_is_ended_too(db, app, host):
     moves = [[1, {"heldTickets": -2, "soldTickets": 2}]]
     due = {"key": f"confirm-{held['_id']}", "changes": moves, "reason": "confirmed"}
     change = {"status": "confirmed", "restock": "due", "due": due, "expiresAt": None}
+    stored = db.bookings.find_one({"status": "held"})
+    change["payment"] = charge_at_once(MockPayments(), stored, utc_now())
     db.bookings.update_one({"status": "held"}, {"$set": change})
     host.call("POST", "/events/1/cancel")
     assert db.bookings.count_documents({"active": True}) == 0

@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store, store_audits, store_moves
+from eventapp.bookings import store, store_audits, store_moves, store_payments
 from eventapp.core.clock import utc_now
 
 
@@ -76,38 +76,36 @@ def test_no_transition_succeeds_while_a_move_is_pending(db):
     assert store.update_booking(db, booking["_id"], *change) is not None
 
 
-@pytest.mark.parametrize("path", ["refund", "cancellations.1.refund"])
-def test_a_refund_that_is_paid_is_stored_once(db, path):
-    unpaid = {"amount": 1}
-    parts = [{"places": ["1-2"], "refund": unpaid}, {"places": ["1-1"], "refund": unpaid}]
-    booking = row(refund=unpaid, cancellations=parts)
-    store.insert_bookings(db, [booking])
-    for refund_id in ("r", "r2"):
-        paid = {**unpaid, "refundId": refund_id}
-        store_moves.record_refund_paid(db, booking["_id"], path, paid, [{"kind": "refunded"}])
-    stored = store.find_booking(db, booking["_id"])
-    refunds = [stored["refund"], *(each["refund"] for each in stored["cancellations"])]
-    is_paid = ["refundId" in each for each in refunds]
-    assert is_paid == [path == "refund", False, path != "refund"]
-    assert "r2" not in str(refunds)
-    assert len(stored["entries"]) == 1
-
-
 @pytest.mark.parametrize(
-    ("change", "is_cleared"),
+    ("change", "is_written"),
     [
         ({}, True),
-        ({"$push": {"cancellations": {"places": ["1-1"], "refund": None}}}, False),
+        ({"$set": {"payment.revision": 2}}, False),
         ({"$set": {"status": "cancelled"}}, False),
+        ({"$set": {"restock": "due"}}, True),
     ],
 )
-def test_a_refund_stays_due_if_the_booking_gets_another_one(db, change, is_cleared):
-    parts = [{"places": ["1-2"], "refund": {"amount": 1, "refundId": "r"}}]
-    booking = row(status="confirmed", cancellations=parts, refundDueAt=utc_now())
+def test_a_payment_is_written_only_as_it_was_read(db, change, is_written):
+    booking = row(status="confirmed", payment={"state": "succeeded", "revision": 1, "attempts": []})
     store.insert_bookings(db, [booking])
     if change:
         db.bookings.update_one({}, change)
-    store_moves.clear_refund_due(db, booking)
+    written = store_payments.update_payment(
+        db, booking, {"payment": {**booking["payment"], "revision": 9}}, [{"kind": "refunded"}]
+    )
+    assert (written is not None) is is_written
+    stored = store.find_booking(db, booking["_id"])
+    assert (stored["payment"]["revision"] == 9) is is_written
+    assert len(stored.get("entries", [])) == is_written
+
+
+@pytest.mark.parametrize(("revision", "is_cleared"), [(1, True), (2, False)])
+def test_a_refund_stays_due_if_the_payment_has_changed(db, revision, is_cleared):
+    payment = {"state": "refunding", "revision": 1, "attempts": []}
+    booking = row(status="confirmed", payment=payment, refundDueAt=utc_now())
+    store.insert_bookings(db, [booking])
+    db.bookings.update_one({}, {"$set": {"payment.revision": revision}})
+    store_payments.clear_refund_due(db, booking)
     assert ("refundDueAt" not in store.find_booking(db, booking["_id"])) is is_cleared
 
 
