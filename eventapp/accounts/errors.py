@@ -72,6 +72,9 @@ class TokenInvalid(ValidationFailed):
 
     code, message = "token_invalid", "This link is not valid any more; ask for a new one"
 
+    def __init__(self) -> None:
+        super().__init__(errors={"token": [self.message]})
+
 
 class AlreadyVerified(Conflict):
     """The email address of the account is verified already."""

@@ -210,7 +210,9 @@ def test_the_export_contains_everything_except_secrets(client, ann, db):
     assert answer.status_code == 200
     assert answer.json["user"] == ann["user"]
     assert answer.json["favorites"] == [event["eventId"]]
-    assert set(answer.json["sessions"][0]) == {"_id", "createdAt", "expiresAt"}
+    assert set(answer.json["sessions"][0]) == {
+        *("_id", "client", "createdAt", "lastUsedAt", "expiresAt"),
+    }
     stored = db.users.find_one({"name": "Ann"})
     session = db.sessions.find_one({"userId": stored["_id"]})
     assert stored["passwordHash"] not in answer.text

@@ -60,6 +60,10 @@ def world(client, app, db):
         "image_id": photo["image"]["imageId"],
         "user_id": str(ann.id),
         "capability": "none",
+        "provider": "mock",
+        "session_id": "0" * 24,
+        "token_id": "0" * 24,
+        "payment_id": "0" * 24,
         "path": "swagger-ui.css",
         "file": "midnight-bakery.webp",
     }

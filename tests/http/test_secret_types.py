@@ -26,6 +26,7 @@ OF_HOLDER = {
     "/api/bookings/<oid:booking_id>",
     "/api/bookings/reference/<reference>",
     "/api/bookings/<oid:booking_id>/tickets",
+    "/api/bookings/<oid:booking_id>/receipt",
     "/api/bookings/<oid:booking_id>/calendar.ics",
     "/api/users/<oid:user_id>/bookings",
     "/api/users/<oid:user_id>/export",
