@@ -32,4 +32,5 @@ def paid_booking(event, state="succeeded", *attempts, at=None, **fields):
     listed = list(attempts) or [attempt(at=made["createdAt"])]
     payment = {"state": state, "revision": len(listed), "attempts": listed}
     made["entries"][0] |= {"provider": listed[-1]["provider"]}
+    made["entries"][0].pop("providerId", None)
     return {**made, "payment": payment, **fields}

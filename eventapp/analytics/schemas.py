@@ -189,6 +189,7 @@ class Booker(Schema):
     _id = fields.String(required=True)
     name = fields.String(required=True)
     email = fields.String(required=True)
+    emailVerified = fields.Boolean(required=True)
     role = fields.String(required=True)
     about = fields.String(required=True)
     userImg = fields.String(required=True)

@@ -19,6 +19,7 @@ INEXPRESSIBLE_ERRORS = {
     "Must not be after `to`",
     "Must be greater than or equal to 2000-01-01 00:00:00+00:00 and less than or equal to "
     "2200-01-01 00:00:00+00:00.",
+    "Must be in the future.",
     "Not an IANA time zone, as Europe/Athens",
     "Not an IANA time zone, such as Europe/Athens.",
     # Local times of a schedule entry are compared with each other.
@@ -47,7 +48,9 @@ INEXPRESSIBLE_ERRORS = {
     "Another promo code of the event is spelled like this.",
 }
 # The codes of 400 answers that depend on stored data, or on the clocks of a time zone.
-STATE_DEPENDENT_CODES = {"ticket_type_required", "wrong_password", "nonexistent_time"}
+STATE_DEPENDENT_CODES = {
+    *("ticket_type_required", "wrong_password", "nonexistent_time", "token_invalid"),
+}
 
 
 class TokenPool:
