@@ -39,7 +39,7 @@ from tests.race import kit
 PEOPLE = [ObjectId() for _ in range(3)]
 people, any_number = st.sampled_from(PEOPLE), st.integers(0, 10)
 # Each call of the provider takes some milliseconds, and each step on a server some tens.
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "4" if MONGO_URI else "12"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "2" if MONGO_URI else "12"))
 ROUNDS_TO_REST = 12
 
 

@@ -21,10 +21,11 @@ from eventapp.bookings.payments import reconciliation, refunds
 from eventapp.core.clock import utc_now
 from tests import factories
 from tests.bookings_factories import Caller
+from tests.conftest import MONGO_URI
 from tests.fake_stripe import FakeStripe, NotPayable
 from tests.race import kit
 
-BUYERS = int(os.environ.get("STRIPE_BUYERS", "40"))
+BUYERS = int(os.environ.get("STRIPE_BUYERS", "30" if MONGO_URI else "40"))
 SEATS, THREADS = BUYERS * 3 // 4, 16
 FAULTS = {"lose_request": 0.05, "lose_answer": 0.08, "delay": 0.05}
 FAULTS |= {"error": 0.05, "error_after": 0.05, "garbage": 0.05}
