@@ -1,4 +1,4 @@
-"""1,000 histories keep every invariant, and each guard that is taken out breaks one."""
+"""2,000 histories keep every invariant, and each guard that is taken out breaks one."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from tests.simulation.mutations import MUTATIONS
 pytestmark = pytest.mark.skipif(
     MONGO_URI is not None, reason="the simulation needs no server: it runs on the embedded store"
 )
-SEEDS, WORKERS = 1000, 2
+SEEDS, WORKERS = 2000, 2
 # A seed at which each missing guard was last found. The search begins there: from 0 on it takes
 # minutes. After a change of the application it may find another one of the next SEEDS.
 FIRST_SEEDS = {
