@@ -1,4 +1,4 @@
-"""The permission table: for each route who may call it, on whose behalf, and by which scope.
+"""Say for each route which callers may use it, for which accounts, and which token scope it needs.
 
 `eventapp/core/access/actions.py` explains the columns, and `eventapp/core/access/permissions.py`
 enforces them. The application does not start if a route has no row here, if a row names no route,

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from eventapp.accounts import (
+    api_tokens,
     store,
-    store_api_tokens,
     store_erasures,
     store_mail_tokens,
     store_sessions,
@@ -80,6 +80,6 @@ def finish_interrupted(db: Db, forget_functions: Sequence[ForgetFunction], now: 
 def _forget(db: Db, user_id: ObjectId, forget_functions: Iterable[ForgetFunction]) -> None:
     store_sessions.delete_all(db, user_id)
     store_mail_tokens.forget_user(db, user_id)
-    store_api_tokens.delete_all(db, user_id)
+    api_tokens.end_tokens(db, user_id)
     for forget_user in forget_functions:
         forget_user(db, user_id)

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from eventapp.accounts import (
+    api_tokens,
     mail_requests,
     mail_tokens,
     rules,
     sessions,
-    store_api_tokens,
     store_mail_tokens,
     store_recovery,
     store_sessions,
@@ -92,7 +92,7 @@ def _finish(
 ) -> None:
     """End what a reset ends, tell the owner, and remove the record of the reset."""
     store_sessions.delete_all(db, user["_id"])
-    store_api_tokens.delete_all(db, user["_id"])
+    api_tokens.end_tokens(db, user["_id"])
     failpoint("reset-sessions-ended")
     store_mail_tokens.void_all(db, user["_id"], rules.ENDED_BY_RESET)
     mail = AccountMail(

@@ -171,21 +171,10 @@ def find_attempt(payment: Payment | None, attempt_id: AttemptId) -> StoredAttemp
     return next((each for each in attempts if each["attemptId"] == attempt_id), None)
 
 
-def find_last_attempt(payment: Payment | None) -> StoredAttempt | None:
-    """Return the last attempt; None before the first."""
-    return payment["attempts"][-1] if payment else None
-
-
 def find_payable_attempt(payment: Payment | None) -> StoredAttempt | None:
     """Return the attempt for which money may still come; None without one."""
     attempts = payment["attempts"] if payment else []
     return next(filter(is_payable, attempts), None)
-
-
-def find_paid_attempt(payment: Payment | None) -> StoredAttempt | None:
-    """Return the attempt that has paid for the booking; None if it is not paid."""
-    attempts = payment["attempts"] if payment else []
-    return next((each for each in attempts if has_paid(each)), None)
 
 
 def find_attempt_without_fee(payment: Payment | None) -> StoredAttempt | None:
