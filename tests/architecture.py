@@ -57,6 +57,8 @@ CORE_ORDER = (
 # holds for all files in it that are not named with the folder.
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
+        "checks": "service",
+        "editing": "service",
         "api_token_schemas": "schemas",
         "api_token_types": "types",
         "api_tokens": "service",

@@ -1,4 +1,4 @@
-"""Register, read, list, change, export and delete accounts."""
+"""Register, read, list, export and delete accounts."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -7,27 +7,28 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.accounts import erasures, mail_requests, organizers, rules, sessions, store
+from eventapp.accounts.checks import refuse_invalid, refuse_taken_spelling
+from eventapp.accounts.editing import get_user as get_user
+from eventapp.accounts.editing import make_image_value, update_user
 from eventapp.accounts.erasures import ForgetFunction as ForgetFunction
 from eventapp.accounts.errors import (
     EmailTaken,
-    LastAdmin,
     NameTaken,
     OrganizerHasEvents,
     UserNotFound,
 )
 from eventapp.accounts.organizers import NO_EVENTS, EventOwnership, may_organize
-from eventapp.accounts.types import RenderedUser, StoredUser, UserChanges
+from eventapp.accounts.types import RenderedUser, StoredUser
 from eventapp.core import paging
-from eventapp.core.access.emails import find_email_error, list_email_keys, make_email_key
+from eventapp.core.access.emails import find_email_error, make_email_key
 from eventapp.core.access.passwords import find_password_error, hash_password
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
-from eventapp.core.roles import ADMIN, ATTENDEE
+from eventapp.core.roles import ATTENDEE
 from eventapp.core.textsearch import fold_account_name
-from eventapp.media import service as media
 from eventapp.notifications.types import Recipient
 
 # Re-exported for other features, which may only use this module.
@@ -79,12 +80,12 @@ def register(
         NameTaken: another account logs in by the name, and `unique_name` is set.
     """
     name, email = name.strip(), email.strip()
-    _refuse_invalid(
+    refuse_invalid(
         name=rules.find_new_name_error(name),
         email=find_email_error(email),
         password=find_password_error(password, min_password),
     )
-    _refuse_taken_spelling(db, email)
+    refuse_taken_spelling(db, email)
     user = _make_user(name, email, hash_password(password, bcrypt_rounds), role, now)
     _insert(db, user, unique_name=unique_name)
     if sealer:
@@ -122,28 +123,6 @@ def _make_user(name: str, email: str, password_hash: str, role: str, now: dateti
     }
 
 
-def _refuse_taken_spelling(db: Db, email: str, user_id: ObjectId | None = None) -> None:
-    """Raise EmailTaken if another account of an earlier version has this email in another spelling.
-
-    A unique index refuses an email in the spelling that is stored now.
-
-    Args:
-        user_id: the account that asks for the email; None for a new one.
-    """
-    present_key = make_email_key(email)
-    older_keys = [key for key in list_email_keys(email) if key != present_key]
-    holder = store.find_by_email(db, older_keys) if older_keys else None
-    if holder and holder["_id"] != user_id:
-        raise EmailTaken
-
-
-def _refuse_invalid(**errors_by_field: str | None) -> None:
-    """Raise ValidationFailed if there is an error for any of these fields."""
-    errors = {field: [error] for field, error in errors_by_field.items() if error}
-    if errors:
-        raise ValidationFailed(f"Invalid {next(iter(errors))}", errors=errors)
-
-
 def render_user(user: StoredUser, image_base_url: str) -> RenderedUser:
     """Return the fields of an account that the API shows. The password hash is not among them.
 
@@ -170,25 +149,8 @@ def make_photo_url(user: StoredUser, image_base_url: str) -> str:
     Args:
         image_base_url: the beginning of the URL of an uploaded photo, such as `https://host`.
     """
-    url = _make_image_value(user, user["userImg"])
+    url = make_image_value(user, user["userImg"])
     return image_base_url + url if url.startswith("/") else url
-
-
-def _make_image_value(user: StoredUser, url: str) -> str:
-    photo = user.get("photo")
-    return media.make_image_value(url, photo["sha"] if photo else None)
-
-
-def get_user(db: Db, user_id: ObjectId) -> StoredUser:
-    """Return an account.
-
-    Raises:
-        UserNotFound: there is no account with this id.
-    """
-    user = store.find(db, user_id)
-    if user is None:
-        raise UserNotFound
-    return user
 
 
 def find_recipients(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Recipient]:
@@ -245,110 +207,6 @@ def list_users(
         **paging.make_page_envelope(page=page, limit=limit, counted=counted),
     }
     return body, found[limit - 1]["_id"] if len(found) > limit else None
-
-
-def update_user(
-    db: Db, user_id: ObjectId, changes: UserChanges, *, now: datetime, unique_name: bool = False
-) -> StoredUser:
-    """Set any of name, email, about, userImg and role of an account.
-
-    A new name becomes the login name if no other account logs in by it. The old login name can
-    then be claimed by another account. A new role applies at once, in every session.
-
-    Args:
-        unique_name: refuse a name that another account logs in by.
-
-    Returns:
-        The account after the write.
-
-    Raises:
-        ValidationFailed: the name or email is not valid.
-        UserNotFound: there is no account with this id.
-        EmailTaken: another account has the email.
-        NameTaken: another account logs in by the name, and `unique_name` is set.
-        LastAdmin: the account is the only admin and would lose the role.
-    """
-    _refuse_invalid(
-        name=rules.find_name_error(changes["name"]) if "name" in changes else None,
-        email=find_email_error(changes["email"]) if "email" in changes else None,
-    )
-    previous = get_user(db, user_id)
-    if "email" in changes:
-        _refuse_taken_spelling(db, changes["email"], user_id)
-    if "name" in changes and changes["name"] != previous["name"]:
-        _refuse_invalid(name=rules.find_new_name_error(changes["name"]))
-    loses_admin_role = previous["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
-    if loses_admin_role and store.count_with_role(db, ADMIN, 2) < 2:
-        raise LastAdmin
-    if "userImg" in changes:
-        changes = {**changes, "userImg": _make_image_value(previous, changes["userImg"])}
-    user = _write_changes(db, user_id, _add_folded_fields(changes, now), unique_name=unique_name)
-    if loses_admin_role:
-        _restore_last_admin(db, user_id, now)
-    # Also where the role stays the same: the request that set it may have died before this.
-    if "role" in changes:
-        sessions.apply_role(db, user)
-    _delete_replaced_photo(db, user)
-    return user
-
-
-def _add_folded_fields(changes: UserChanges, now: datetime) -> UserChanges:
-    """Return the changes with the folded name and email, and the time of the update, added."""
-    complete: UserChanges = {**changes, "updatedAt": now}
-    if "name" in changes:
-        complete["nameKey"] = fold_account_name(changes["name"])
-    if "email" in changes:
-        complete["emailKey"] = make_email_key(changes["email"])
-    return complete
-
-
-def _write_changes(
-    db: Db, user_id: ObjectId, changes: UserChanges, *, unique_name: bool
-) -> StoredUser:
-    try:
-        user = _claim_name_and_write(db, user_id, changes, unique_name=unique_name)
-    except store.TakenError:
-        raise EmailTaken from None
-    if user is None:
-        raise UserNotFound
-    return user
-
-
-def _claim_name_and_write(
-    db: Db, user_id: ObjectId, changes: UserChanges, *, unique_name: bool
-) -> StoredUser | None:
-    """Write the changes. A new name becomes the login name too, if no other account has it."""
-    if "name" not in changes:
-        return store.update(db, user_id, changes)
-    login_name = changes["nameKey"]
-    try:
-        return store.update(db, user_id, {**changes, "loginName": login_name})
-    except store.TakenError:
-        holder = store.find_by_login_name(db, login_name)
-        if unique_name and holder and holder["_id"] != user_id:
-            raise NameTaken from None
-        return store.update(db, user_id, changes, drop_login_name=True)
-
-
-def _restore_last_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
-    """Make an account an admin again if no admin is left.
-
-    No admin may be left although the admins were counted before the write: if two admins lose the
-    role at the same time, each request still counts the other admin.
-
-    Raises:
-        LastAdmin: no admin was left, and the account has the role again.
-    """
-    if store.count_with_role(db, ADMIN, 1) == 0:
-        store.set_role(db, user_id, ADMIN, now)
-        raise LastAdmin
-
-
-def _delete_replaced_photo(db: Db, user: StoredUser) -> None:
-    """Delete the uploaded photo if the profile now shows another one."""
-    photo = user.get("photo")
-    if photo and photo["sha"] not in user["userImg"]:
-        media.delete_photo(db, media.make_profile_owner(user["_id"]), photo["_id"])
 
 
 def delete_user(

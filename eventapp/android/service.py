@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from eventapp.accounts import editing, sessions
 from eventapp.accounts import service as accounts
-from eventapp.accounts import sessions
 from eventapp.accounts.mail_requests import MAIL_SEALER as MAIL_SEALER
 from eventapp.accounts.types import StoredSession, StoredUser
 from eventapp.android import rules
@@ -178,7 +178,7 @@ def change_profile(
     session = sessions.find_active_session(db, _read_session_id(capability, settings), now)
     if session is None:
         raise Unauthorized(LOG_IN_AGAIN)
-    user = accounts.update_user(db, session["userId"], changes, now=now, unique_name=True)
+    user = editing.update_user(db, session["userId"], changes, now=now, unique_name=True)
     return _render_user(user, capability, settings)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from eventapp.accounts import api_tokens, store_api_tokens
 from eventapp.accounts import store as accounts_store
-from eventapp.accounts.service import update_user
+from eventapp.accounts.editing import update_user
 from eventapp.core.access import last_use
 from eventapp.core.access.actions import SCOPES
 from eventapp.core.access.passwords import hash_password

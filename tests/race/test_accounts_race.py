@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from eventapp.accounts import service, sessions, store, store_sessions
+from eventapp.accounts import editing, service, sessions, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken, WrongPassword
 from eventapp.accounts.login_back_off import BY_ACCOUNT_AND_ADDRESS
 from eventapp.core.clock import utc_now
@@ -53,7 +53,7 @@ def test_one_of_several_renamed_accounts_claims_the_login_name(db):
     people = [register(db, n) for n in range(CLAIMANTS)]
     run_concurrently(
         *[
-            lambda p=p: service.update_user(db, p["_id"], {"name": "Ann"}, now=utc_now())
+            lambda p=p: editing.update_user(db, p["_id"], {"name": "Ann"}, now=utc_now())
             for p in people
         ]
     )
@@ -101,7 +101,7 @@ def test_the_last_two_admins_cannot_both_lose_the_role(db):
         admins = [register(db, n, role="admin") for n in range(2)]
         one, two = (person["_id"] for person in admins)
         results = run_concurrently(
-            lambda one=one: service.update_user(db, one, {"role": "attendee"}, now=utc_now()),
+            lambda one=one: editing.update_user(db, one, {"role": "attendee"}, now=utc_now()),
             lambda two=two: service.delete_user(db, two, forget_functions=[], now=utc_now()),
         )
         assert db.users.count_documents({"role": "admin"}) >= 1
@@ -110,7 +110,7 @@ def test_the_last_two_admins_cannot_both_lose_the_role(db):
 
 
 def test_control_without_the_second_count_both_lose_the_role(db, monkeypatch):
-    monkeypatch.setattr(service, "_restore_last_admin", lambda *_sent: None)
+    monkeypatch.setattr(editing, "_restore_last_admin", lambda *_sent: None)
     gate, count = Barrier(2), store.count_with_role
 
     def count_and_wait(*sent):
@@ -122,7 +122,7 @@ def test_control_without_the_second_count_both_lose_the_role(db, monkeypatch):
     admins = [register(db, n, role="admin") for n in range(2)]
     run_concurrently(
         *[
-            lambda a=a: service.update_user(db, a["_id"], {"role": "attendee"}, now=utc_now())
+            lambda a=a: editing.update_user(db, a["_id"], {"role": "attendee"}, now=utc_now())
             for a in admins
         ]
     )
@@ -255,7 +255,7 @@ def test_two_changes_of_role_at_once_leave_the_stored_role_in_the_sessions(db):
         sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
         run_concurrently(
             *[
-                lambda u=user, r=role: service.update_user(db, u["_id"], {"role": r}, now=utc_now())
+                lambda u=user, r=role: editing.update_user(db, u["_id"], {"role": r}, now=utc_now())
                 for role in ("organizer", "attendee") * 3
             ]
         )
@@ -269,7 +269,7 @@ def test_no_session_keeps_a_role_that_was_taken_away(db):
         user = register(db, number, role="admin")
         opening = [lambda u=user: sessions.open_session(db, u, now=utc_now(), lifetime=DAY)] * 4
         demoting = [
-            lambda u=user: service.update_user(db, u["_id"], {"role": "attendee"}, now=utc_now())
+            lambda u=user: editing.update_user(db, u["_id"], {"role": "attendee"}, now=utc_now())
         ]
         run_concurrently(*opening, *demoting)
         assert not list(db.sessions.find({"userId": user["_id"], "role": "admin"}))

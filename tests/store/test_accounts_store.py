@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
 from eventapp import prepare_database
-from eventapp.accounts import service, store, store_attempts, store_sessions
+from eventapp.accounts import editing, service, store, store_attempts, store_sessions
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from tests.plans import has_collscan, wait_for_plan
@@ -49,9 +49,9 @@ def test_accounts_share_a_name_but_not_an_email(db):
 
 def test_renaming_an_account_claims_a_free_login_name(db):
     first, second = register(db, 1, name="Ann"), register(db, 2, name="Ann")
-    service.update_user(db, first["_id"], {"name": "Bob"}, now=NOW)
+    editing.update_user(db, first["_id"], {"name": "Bob"}, now=NOW)
     assert store.find_by_login_name(db, "ann") is None
-    service.update_user(db, second["_id"], {"name": "Ann"}, now=NOW)
+    editing.update_user(db, second["_id"], {"name": "Ann"}, now=NOW)
     assert store.find_by_login_name(db, "ann")["_id"] == second["_id"]
 
 

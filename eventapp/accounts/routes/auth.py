@@ -3,7 +3,7 @@
 from bson import ObjectId
 from flask import Response, request
 
-from eventapp.accounts import service, session_lists, sessions
+from eventapp.accounts import editing, service, session_lists, sessions
 from eventapp.accounts.mail_requests import MAIL_SEALER
 from eventapp.accounts.routes.users import bp as users_bp
 from eventapp.accounts.schemas import (
@@ -178,7 +178,7 @@ def show_profile() -> Response:
 @bp.error_responses(409)
 def change_profile(body: UserChanges) -> Response:
     """Change the fields of the caller's account that are sent."""
-    user = service.update_user(get_db(), current_actor().require_user_id(), body, now=utc_now())
+    user = editing.update_user(get_db(), current_actor().require_user_id(), body, now=utc_now())
     return json_response(service.render_user(user, get_image_base_url()))
 
 

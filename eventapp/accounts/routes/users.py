@@ -3,7 +3,7 @@
 from bson import ObjectId
 from flask import Response
 
-from eventapp.accounts import service
+from eventapp.accounts import editing, service
 from eventapp.accounts.schemas import (
     DeleteUserQuery,
     ExportAnswer,
@@ -82,7 +82,7 @@ def change_user(body: UserChanges, user_id: ObjectId) -> Response:
     if "role" in body and not _is_admin_with_account():
         raise Forbidden("Only an admin may change a role")
     _refuse_admins_account(user_id)
-    user = service.update_user(get_db(), user_id, body, now=utc_now())
+    user = editing.update_user(get_db(), user_id, body, now=utc_now())
     return json_response(service.render_user(user, get_image_base_url()))
 
 
