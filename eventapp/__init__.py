@@ -83,6 +83,8 @@ from eventapp.notifications import service as notifications
 from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
+from eventapp.organizers import service as organizers
+from eventapp.organizers import store as organizers_store
 from eventapp.payments import store_events as payment_events_store
 from eventapp.payments.provider import UnknownProvider
 from eventapp.payments.providers import Providers, open_providers
@@ -108,6 +110,7 @@ log = structlog.get_logger()
 INDEXES = (
     accounts_store.INDEXES,
     api_tokens_store.INDEXES,
+    organizers_store.INDEXES,
     favorites_store.INDEXES,
     events_store.INDEXES,
     inventory_store.INDEXES,
@@ -146,6 +149,7 @@ UNDOCUMENTED_BLUEPRINTS = media_routes.BLUEPRINTS
 # How each feature removes what it stores about a user. `tickets` is absent: it stores check-ins in
 # bookings, from which `bookings` removes the user.
 FORGET_FUNCTIONS = (
+    organizers.forget_user,
     favorites.forget_user,
     waitlist.forget_user,
     bookings.forget_user,
@@ -205,9 +209,9 @@ def set_up_http(app: Flask, config: Config) -> Api:
     headers.init_app(app, config)
     Compress(app)
     token_reader = api_tokens.StoredTokenReader()
-    permissions.init_app(
-        app, config, TABLE, SessionReader().load_session, confirm_receipt, token_reader
-    )
+    load_session = SessionReader().load_session
+    readers = load_session, confirm_receipt, token_reader, organizers.read_memberships
+    permissions.init_app(app, config, TABLE, *readers)
     PROXY_ADDRESSES.set(app, ProxyAddresses(config.proxy_addresses))
     rate_limits.init_app(app, config)
     undeclared_input.init_app(app)

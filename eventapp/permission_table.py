@@ -17,19 +17,23 @@ from eventapp.core.access.actions import (
     CHECK_IN,
     EVENTS_READ,
     EVENTS_WRITE,
+    MANAGERS,
+    NO_TEAM,
     NOBODY,
     ORGANIZERS,
+    READERS,
     SELF_OR_ADMIN,
     USERS,
+    WHOLE_TEAM,
     Action,
     build_permission_table,
 )
 
-# Each row: name, callers, own, foreign, scope; then the endpoints of its routes.
+# Each row: name, callers, own, foreign, scope, team; then the endpoints of its routes.
 ROWS = (
     # Routes that do not identify their caller. They ignore API tokens as they ignore all tokens.
     (
-        Action("read pages and files", ANYONE, NOBODY, NOBODY, None),
+        Action("read pages and files", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         (
             *("health.show_addresses", "health.healthz", "health.metrics", "health.readyz"),
             *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
@@ -38,19 +42,19 @@ ROWS = (
         ),
     ),
     (
-        Action("register and log in", ANYONE, NOBODY, NOBODY, None),
+        Action("register and log in", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         ("auth.register", "users.register", "auth.log_in", "users.log_in", "auth.refresh"),
     ),
     (
-        Action("recover an account", ANYONE, NOBODY, NOBODY, None),
+        Action("recover an account", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         ("recovery.forgot_password", "recovery.reset_password", "recovery.verify_email"),
     ),
     (
-        Action("report payments, with a signature", ANYONE, NOBODY, NOBODY, None),
+        Action("report payments, with a signature", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         ("payment_webhooks.receive_event",),
     ),
     (
-        Action("use the Android app", ANYONE, NOBODY, NOBODY, None),
+        Action("use the Android app", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         (
             *("android.list_events", "android.list_favorites", "android.add_favorite"),
             *("android.remove_favorite", "android.recommend", "android.register"),
@@ -59,7 +63,7 @@ ROWS = (
     ),
     # Events.
     (
-        Action("see events", ANYONE, ORGANIZERS, ADMINS, EVENTS_READ),
+        Action("see events", ANYONE, ORGANIZERS, ADMINS, EVENTS_READ, READERS),
         (
             *("events.list_events", "events.show_event", "events.popular_events"),
             *("recoms.recommend", "event_parts.list_types", "availability.show_availability"),
@@ -67,24 +71,30 @@ ROWS = (
         ),
     ),
     (
-        Action("keep favorites", ANYONE, ORGANIZERS, ADMINS, None),
+        Action("keep favorites", ANYONE, ORGANIZERS, ADMINS, None, READERS),
         (
             *("favorites.list_favorites", "favorites.add_favorite", "favorites.remove_favorite"),
             "favorites.remove_favorite_by_path",
         ),
     ),
     (
-        Action("write in chats", ANY_USER, ORGANIZERS, ADMINS, None),
+        Action("write in chats", ANY_USER, ORGANIZERS, ADMINS, None, MANAGERS),
         ("messages.write_message", "messages.delete_message"),
     ),
     (
         Action(
-            "create events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE, is_account_wide=True
+            "create events",
+            ANY_ORGANIZER,
+            ORGANIZERS,
+            ADMINS,
+            EVENTS_WRITE,
+            NO_TEAM,
+            is_account_wide=True,
         ),
         ("events.create_event",),
     ),
     (
-        Action("edit events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE),
+        Action("edit events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE, MANAGERS),
         (
             *("events.replace_event", "events.publish_event", "event_bookings.cancel_event"),
             *("event_photos.set_photo", "event_parts.add_type", "event_parts.patch_type"),
@@ -95,22 +105,28 @@ ROWS = (
         ),
     ),
     (
-        Action("delete events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE),
+        Action("delete events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE, NO_TEAM),
         ("event_bookings.delete_event",),
     ),
     (
-        Action("see quotas and promo codes", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_READ),
+        Action(
+            "see quotas and promo codes", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_READ, READERS
+        ),
         ("quotas.list_quotas", "promo_codes.list_promo_codes"),
     ),
     (
-        Action("see bookings of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, BOOKINGS_READ),
+        Action(
+            "see bookings of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, BOOKINGS_READ, READERS
+        ),
         (
             *("event_bookings.event_bookings", "event_figures.event_bookings_csv"),
             "event_payments.event_payments_csv",
         ),
     ),
     (
-        Action("see figures of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, ANALYTICS_READ),
+        Action(
+            "see figures of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, ANALYTICS_READ, READERS
+        ),
         ("event_figures.event_stats",),
     ),
     (
@@ -120,6 +136,7 @@ ROWS = (
             ORGANIZERS,
             ADMINS,
             ANALYTICS_READ,
+            NO_TEAM,
             is_account_wide=True,
         ),
         ("analytics.overview", "analytics.revenue", "analytics.events"),
@@ -131,24 +148,33 @@ ROWS = (
             ORGANIZERS,
             ADMINS,
             BOOKINGS_READ,
+            NO_TEAM,
             is_account_wide=True,
         ),
         ("own_payments.own_payments_csv",),
     ),
     (
-        Action("check in", ANY_ORGANIZER, ORGANIZERS, ADMINS, CHECK_IN),
+        Action("check in", ANY_ORGANIZER, ORGANIZERS, ADMINS, CHECK_IN, WHOLE_TEAM),
         ("door.check_in", "door.check_in_list", "door.check_in_batch"),
     ),
     # Bookings and waitlists. A booking is also own to the organizer of its event.
     (
-        Action("list own bookings", ANY_USER, USERS, ADMINS, BOOKINGS_READ, is_account_wide=True),
+        Action(
+            "list own bookings",
+            ANY_USER,
+            USERS,
+            ADMINS,
+            BOOKINGS_READ,
+            NO_TEAM,
+            is_account_wide=True,
+        ),
         (
             *("bookings.my_bookings", "user_bookings.users_bookings", "waitlist.my_places"),
             "offers.my_offers",
         ),
     ),
     (
-        Action("see bookings", ANY_USER, USERS, ADMINS, BOOKINGS_READ),
+        Action("see bookings", ANY_USER, USERS, ADMINS, BOOKINGS_READ, READERS),
         (
             *("bookings.show_booking", "bookings.show_by_reference", "tickets.booking_tickets"),
             *("tickets.booking_calendar", "tickets.ticket_png", "tickets.ticket_svg"),
@@ -156,7 +182,7 @@ ROWS = (
         ),
     ),
     (
-        Action("book and wait", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE),
+        Action("book and wait", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE, NO_TEAM),
         (
             *("bookings.create_booking", "bookings.confirm_booking", "waitlist.join_waitlist"),
             "bookings.begin_payment",
@@ -164,12 +190,12 @@ ROWS = (
         ),
     ),
     (
-        Action("cancel bookings", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE),
+        Action("cancel bookings", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE, MANAGERS),
         ("bookings.cancel_booking", "bookings.delete_booking", "bookings.cancel_tickets"),
     ),
     # Accounts.
     (
-        Action("use the own account", ANY_USER, USERS, NOBODY, None),
+        Action("use the own account", ANY_USER, USERS, NOBODY, None, NO_TEAM),
         (
             *("auth.log_out", "auth.show_profile", "auth.change_profile", "auth.change_password"),
             *("auth.list_sessions", "auth.end_session", "recovery.resend_verification"),
@@ -178,11 +204,11 @@ ROWS = (
         ),
     ),
     (
-        Action("manage API tokens", ANY_USER, USERS, NOBODY, None),
+        Action("manage API tokens", ANY_USER, USERS, NOBODY, None, NO_TEAM),
         ("api_tokens.create_token", "api_tokens.list_tokens", "api_tokens.end_token"),
     ),
     (
-        Action("manage an account", SELF_OR_ADMIN, USERS, ADMINS, None),
+        Action("manage an account", SELF_OR_ADMIN, USERS, ADMINS, None, NO_TEAM),
         (
             *("users.show_user", "users.change_user", "users.delete_user", "users.export_user"),
             *("user_photos.set_photo", "user_photos.show_gallery", "user_photos.add_to_gallery"),
@@ -190,7 +216,7 @@ ROWS = (
         ),
     ),
     (
-        Action("administer", ANY_ADMIN, ADMINS, ADMINS, None),
+        Action("administer", ANY_ADMIN, ADMINS, ADMINS, None, NO_TEAM),
         (
             *("admin.dashboard", "admin.events", "admin.health", "admin.users", "admin.waitlist"),
             *("admin_payments.list_payments", "admin_payments.payments_csv"),

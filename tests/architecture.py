@@ -25,6 +25,7 @@ FEATURE_ORDER = (
     "waitlist",
     "promotions",
     "inventory",
+    "organizers",
     "events",
     "favorites",
     "accounts",

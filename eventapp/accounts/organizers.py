@@ -1,6 +1,6 @@
 """Keep the events of an organizer who is deleted from being left without an organizer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,5 +65,9 @@ def leave_events(
 
 def may_organize(db: Db, user_id: ObjectId) -> bool:
     """Return whether there is an account with this id whose role allows it to have events."""
-    user = store.find(db, user_id)
-    return user is not None and user["role"] in (ORGANIZER, ADMIN)
+    return bool(find_organizers(db, [user_id]))
+
+
+def find_organizers(db: Db, user_ids: Collection[ObjectId]) -> set[ObjectId]:
+    """Return those of these ids whose accounts have a role that allows them to have events."""
+    return store.find_with_roles(db, user_ids, (ORGANIZER, ADMIN)) if user_ids else set()

@@ -92,6 +92,12 @@ def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> list[UserContact]:
     return list(contacts.find({"_id": {"$in": list(user_ids)}}, _CONTACT_FIELDS))
 
 
+def find_with_roles(db: Db, user_ids: Iterable[ObjectId], roles: Iterable[str]) -> set[ObjectId]:
+    """Return those of these ids whose accounts have one of these roles."""
+    where = {"_id": {"$in": list(user_ids)}, "role": {"$in": list(roles)}}
+    return {user["_id"] for user in _users(db).find(where, {"_id": 1})}
+
+
 def find_by_email(db: Db, email_keys: Sequence[str]) -> StoredUser | None:
     """Return the account that has the first of these email keys that any has, None if none has."""
     found = {user["emailKey"]: user for user in _users(db).find({"emailKey": {"$in": email_keys}})}

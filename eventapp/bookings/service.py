@@ -94,12 +94,14 @@ def is_holder_or_admin(booking: StoredBooking, actor: Actor) -> bool:
 
 
 def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor: Actor) -> bool:
-    """Return whether the caller is the organizer of the booked event, or an admin.
+    """Return whether the caller may do the action of the request as organizer, or is an admin.
+
+    Members of the organizer's team may do it if their role in the team allows it.
 
     The event is read, because it may have another organizer than when it was booked. If it was
     deleted, its last organizer is the one in the booking.
     """
-    if not actor.may_organize or actor.is_admin:
+    if actor.is_admin or not actor.may_manage_events:
         return actor.is_admin
     try:
         organizer_id = events.get_event(context.db, booking["eventId"])["organizerId"]

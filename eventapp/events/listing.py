@@ -35,8 +35,8 @@ def list_events(
     Args:
         now: the time by the database's clock.
 
-    Pages for organizers and admins are not cached, because they contain the counts of sold tickets
-    of the caller's own events.
+    Pages for organizers, their teams and admins are not cached, because they contain the counts of
+    sold tickets of the events that the caller may manage.
 
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
@@ -44,7 +44,7 @@ def list_events(
         ScopeMissing: `mine` is set, and the caller's API token is only for certain events.
     """
     request = request.at(now)
-    if request.mine or actor.may_organize:
+    if request.mine or actor.may_manage_events:
         today = event_cache.get_today(now)
         own_scope = _make_own_scope(request, actor, today) if request.mine else None
         event_cache.receive_changes()

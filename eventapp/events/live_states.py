@@ -45,7 +45,7 @@ class LiveState:
 
     def is_visible_to(self, actor: Actor) -> bool:
         """Return whether the caller may see the event; the same rule as `may_see`."""
-        return not self.is_draft or actor.may_manage_event(self.event_id, self.organizer_id)
+        return not self.is_draft or actor.may_see_draft(self.event_id, self.organizer_id)
 
 
 def find_live_states(db: Db, event_ids: Iterable[int], now: datetime) -> dict[int, LiveState]:

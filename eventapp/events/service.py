@@ -184,7 +184,7 @@ def get_visible(db: Db, event_id: int, actor: Actor) -> Event:
     """Return an event that the caller may see.
 
     Raises:
-        EventNotFound: there is none, or it is a draft that the caller may not manage.
+        EventNotFound: there is none, or it is a draft that the caller may not see.
     """
     event = get_event(db, event_id)
     if not may_see(event, actor):
@@ -193,22 +193,26 @@ def get_visible(db: Db, event_id: int, actor: Actor) -> Event:
 
 
 def may_see(event: Event | SaleState, actor: Actor) -> bool:
-    """Return whether the caller may see the event. Drafts are for their organizer and admins."""
+    """Return whether the caller may see the event.
+
+    Drafts are for their organizer, the members of the team who may read events, and admins.
+    """
     if event["status"] != rules.DRAFT:
         return True
-    return actor.may_manage_event(event["eventId"], event["organizerId"])
+    return actor.may_see_draft(event["eventId"], event["organizerId"])
 
 
 def get_managed(db: Db, event_id: int, actor: Actor) -> Event:
-    """Return an event that the caller may change.
+    """Return an event on which the caller may do the action of the request.
 
     Raises:
         EventNotFound: there is none that the caller may see.
-        Forbidden: the caller is neither its organizer nor an admin.
+        Forbidden: the caller is neither its organizer nor an admin, and no member of the
+            organizer's team who may do that.
     """
     event = get_visible(db, event_id, actor)
     if not actor.may_manage_event(event["eventId"], event["organizerId"]):
-        raise Forbidden("Only the event's organizer or an admin may do this")
+        raise Forbidden("Only the event's organizer, their team or an admin may do this")
     return event
 
 

@@ -7,10 +7,12 @@ import pytest
 from bson import ObjectId
 
 from eventapp.core.access.actions import ANYONE, PERMISSION_TABLE, USERS
-from eventapp.core.roles import ROLES
+from eventapp.core.roles import ROLES, TEAM_ROLES
 from tests import factories
+from tests.api_tokens import TokenCaller
 from tests.bookings_factories import Caller
 from tests.http.test_docs import list_json_bodies
+from tests.teams import add_member
 
 # The parameters of a path that name something with an owner.
 OWNED = ("event_id", "booking_id", "user_id", "ticket_id", "reference")
@@ -116,10 +118,35 @@ def test_what_is_own_is_for_the_roles_in_its_column(app, client, db, examples, r
     assert len(checked) >= 4
 
 
+@pytest.mark.parametrize("by_token", [False, True])
+@pytest.mark.parametrize("role", TEAM_ROLES)
+def test_events_of_a_team_are_for_the_team_roles_in_its_column(
+    app, client, db, examples, role, by_token
+):
+    """The account of the member has the role attendee, which alone may do none of this."""
+    owners, member, checked = Owners(client, app, db), Caller(client, app), set()
+    caller = TokenCaller(member, db) if by_token else member
+    for action, method, path in list_owned_routes(app):
+        if "{event_id}" not in path:
+            continue
+        host, values = owners.make(path, "organizer")
+        other = factories.make_event(db, organizer_id=host.id)["eventId"]
+        for event_ids in (None, [values["event_id"]], [other]):
+            add_member(db, host, member, role, event_ids)
+            code = send(caller, method, path, values, examples.get((method, path)))
+            is_allowed = role in action.team and event_ids != [other]
+            assert (code not in REFUSALS) == is_allowed, f"{method} {path} {event_ids}: {code}"
+        checked.add(action.name)
+    assert len(checked) >= 5
+
+
 def test_the_columns_name_roles_that_may_call_the_route(app):
     for endpoint, action in PERMISSION_TABLE.get(app).items():
         assert set(action.own) | set(action.foreign) <= set(USERS), endpoint
         if action.callers != ANYONE:
             assert all(may_call(action, role) for role in action.own), endpoint
+        # A member acts for an organizer, who may do it, too. Managers may do most.
+        assert not action.team or set(action.own) >= {"organizer", "admin"}, endpoint
+        assert not action.team or "manager" in action.team, endpoint
         # Whoever may act on what is foreign may act on what is own, too.
         assert set(action.foreign) <= set(action.own), endpoint

@@ -54,7 +54,7 @@ def bare_app():
     """An application with one route, which has a permission and a row in the table."""
     app = Flask(__name__, static_folder=None)
     app.add_url_rule("/declared", view_func=permissions.anyone(lambda: "x"), endpoint="declared")
-    row = Action("look", actions.ANYONE, actions.NOBODY, actions.NOBODY, None)
+    row = Action("look", actions.ANYONE, actions.NOBODY, actions.NOBODY, None, ())
     PERMISSION_TABLE.set(app, {"declared": row})
     permissions.require_declared_permissions(app)
     return app
@@ -81,18 +81,20 @@ def test_a_row_without_a_route_is_an_error_at_start(bare_app):
 
 
 def test_a_row_for_other_callers_than_its_route_is_an_error_at_start(bare_app):
-    row = Action("look", actions.ANY_USER, actions.NOBODY, actions.NOBODY, None)
+    row = Action("look", actions.ANY_USER, actions.NOBODY, actions.NOBODY, None, ())
     PERMISSION_TABLE.set(bare_app, {"declared": row})
     with pytest.raises(RuntimeError, match="declared is for anyone, but by its row for attendee"):
         permissions.require_declared_permissions(bare_app)
 
 
-def test_the_table_refuses_a_route_with_two_rows_and_an_unknown_scope():
-    row = Action("look", actions.ANYONE, actions.NOBODY, actions.NOBODY, None)
+def test_the_table_refuses_a_route_with_two_rows_and_unknown_scopes_and_team_roles():
+    row = Action("look", actions.ANYONE, actions.NOBODY, actions.NOBODY, None, ())
     with pytest.raises(ValueError, match="events.look has two rows"):
         build_permission_table([(row, ["events.look"]), (row, ["events.look"])])
     with pytest.raises(ValueError, match="no scope events"):
         build_permission_table([(replace(row, scope="events"), ["events.look"])])
+    with pytest.raises(ValueError, match="no team role {'owner'}"):
+        build_permission_table([(replace(row, team=("owner",)), ["events.look"])])
 
 
 @pytest.mark.parametrize("role", [None, "attendee", "organizer"])

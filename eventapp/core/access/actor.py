@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from eventapp.core.access.actions import OUTSIDE_REQUESTS, Action
+from eventapp.core.access.actions import OUTSIDE_REQUESTS, READERS, Action
+from eventapp.core.access.teams import NO_TEAMS, Membership, Teams
 from eventapp.core.errors import ScopeMissing, Unauthorized
 from eventapp.core.roles import ADMIN, ORGANIZER
 
@@ -41,6 +42,7 @@ class Actor:
         action: what the caller wants to do: the row of the route in the permission table. It says
             which roles may act on what is their own or belongs to others.
         token: the API token of the request; None without one.
+        teams: the memberships of the user in teams of organizers.
     """
 
     user_id: ObjectId | None = None
@@ -49,6 +51,7 @@ class Actor:
     device_id: str | None = None
     action: Action = OUTSIDE_REQUESTS
     token: TokenGrant | None = None
+    teams: Teams = field(default=NO_TEAMS, compare=False, repr=False)
 
     @property
     def is_admin(self) -> bool:
@@ -84,10 +87,42 @@ class Actor:
     def may_manage_event(self, event_id: int, organizer_id: ObjectId | None) -> bool:
         """Return True if the caller may act on this event of this organizer.
 
-        Only users with the role organizer or admin have events of their own.
+        Only users with the role organizer or admin have events of their own. A member of the
+        organizer's team needs a role in the team that may do the action.
         """
+        return self._may_act(event_id, organizer_id, self.action.team)
+
+    def may_see_draft(self, event_id: int, organizer_id: ObjectId | None) -> bool:
+        """Return True if the caller may read this event of this organizer before it is published.
+
+        Members of the team who may only read it may do that whatever the action is, so that they
+        are told that the action is not theirs, and not that there is no such event.
+        """
+        return self._may_act(event_id, organizer_id, READERS)
+
+    def _may_act(
+        self, event_id: int, organizer_id: ObjectId | None, team_roles: tuple[str, ...]
+    ) -> bool:
+        if not self.reaches_event(event_id):
+            return False
         roles = self.action.own if self._is(organizer_id) else self.action.foreign
-        return self.may_organize and self.role in roles and self.reaches_event(event_id)
+        if self.may_organize and self.role in roles:
+            return True
+        membership = self.teams.find(organizer_id) if team_roles else None
+        return (
+            membership is not None
+            and membership.role in team_roles
+            and membership.reaches_event(event_id)
+        )
+
+    def list_memberships(self) -> list[Membership]:
+        """Return the memberships in teams that allow the action on events of their organizers."""
+        return self.teams.list(self.action.team) if self.action.team else []
+
+    @property
+    def may_manage_events(self) -> bool:
+        """Whether the caller may act on any events that are not for everyone."""
+        return self.may_organize or bool(self.list_memberships())
 
     def reaches_event(self, event_id: int) -> bool:
         """Return False if the caller's API token is only for other events."""

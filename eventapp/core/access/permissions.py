@@ -2,7 +2,8 @@
 
 A caller is identified by the access token of a session, or by an API token. An API token acts for
 its owner, within its scopes and its events, and never as an admin. Both are read from the database
-for each request, so that what has ended is refused at once.
+for each request, so that what has ended is refused at once. So are the teams of the caller, by the
+requests that need them.
 
 Every route has one of PERMISSION_DECORATORS, and a row in the permission table, which says the same
 and more: see `actions`. The application does not start if a route has none of either.
@@ -31,6 +32,7 @@ from eventapp.core.access.actions import (
 )
 from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader, TokenGrant
 from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, is_api_token
+from eventapp.core.access.teams import MembershipReader, Teams
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
@@ -72,6 +74,7 @@ class Authentication:
         confirm_receipt: called once with the id and refresh count of a refreshed session, when its
             new access token is first used.
         api_tokens: finds API tokens.
+        read_memberships: returns the memberships of a user in teams.
         is_demo_open: whether a caller without a token has the role of an admin on the routes with
             `open_in_demo`.
     """
@@ -79,7 +82,12 @@ class Authentication:
     load_session: SessionLoader
     confirm_receipt: ReceiptConfirmer
     api_tokens: ApiTokenReader
+    read_memberships: MembershipReader
     is_demo_open: bool
+
+    def open_teams(self, db: Db, user_id: ObjectId) -> Teams:
+        """Return the teams of a user, which are read when they are first needed."""
+        return Teams(lambda: self.read_memberships(db, user_id))
 
 
 AUTHENTICATION: AppKey[Authentication] = AppKey("authentication")
@@ -92,16 +100,19 @@ def init_app(
     load_session: SessionLoader,
     confirm_receipt: ReceiptConfirmer,
     api_tokens: ApiTokenReader,
+    read_memberships: MembershipReader,
 ) -> None:
     """Set up tokens and the identification of callers.
 
     Args:
         table: the permission table.
-        load_session, confirm_receipt, api_tokens: see `Authentication`.
+        load_session, confirm_receipt, api_tokens, read_memberships: see `Authentication`.
     """
     tokens.init_app(app, config)
     PERMISSION_TABLE.set(app, table)
-    authentication = Authentication(load_session, confirm_receipt, api_tokens, config.demo_open)
+    authentication = Authentication(
+        load_session, confirm_receipt, api_tokens, read_memberships, config.demo_open
+    )
     AUTHENTICATION.set(app, authentication)
     if config.demo_open:
         log.warning("DEMO_OPEN: anyone may change events and accounts without a token")
@@ -184,7 +195,12 @@ def _identify_user(claims: Claims) -> Actor:
     if "previousId" in session and session["gen"] == claims.get("gen"):
         authentication.confirm_receipt(get_db(), session_id, session["gen"])
     return Actor(
-        session["userId"], session["role"], session_id, _read_device_id(), _current_action()
+        session["userId"],
+        session["role"],
+        session_id,
+        device_id=_read_device_id(),
+        action=_current_action(),
+        teams=authentication.open_teams(get_db(), session["userId"]),
     )
 
 
@@ -204,6 +220,7 @@ def _identify_token_owner(token: ApiToken) -> Actor:
         device_id=_read_device_id(),
         action=action,
         token=TokenGrant(token["_id"], None if event_ids is None else frozenset(event_ids)),
+        teams=AUTHENTICATION.get().open_teams(get_db(), token["userId"]),
     )
     if action.is_account_wide:
         actor.require_whole_account()
@@ -229,19 +246,23 @@ def _read_device_id() -> str | None:
 def make_actor_loader(actor: Actor) -> ActorLoader:
     """Return a function that loads a caller again, for an answer that takes long.
 
-    The function needs no request context. It returns the caller with the role that the user has
-    now, or None if the session or the API token has ended. A caller without either stays the same.
+    The function needs no request context. It returns the caller with the role and the teams that
+    the user has now, or None if the session or the API token has ended. A caller without either
+    stays the same.
     """
     authentication, db = AUTHENTICATION.get(), get_db()
 
     def load_actor() -> Actor | None:
         if actor.token is not None:
             token = authentication.api_tokens.reload(db, actor.token.token_id, utc_now())
-            return replace(actor, role=_limit_role(token["role"])) if token else None
-        if actor.session_id is None:
+            role = _limit_role(token["role"]) if token else None
+        elif actor.session_id is not None:
+            session = authentication.load_session(db, actor.session_id, utc_now())
+            role = session["role"] if session else None
+        else:
             return actor
-        session = authentication.load_session(db, actor.session_id, utc_now())
-        return replace(actor, role=session["role"]) if session else None
+        teams = authentication.open_teams(db, actor.require_user_id())
+        return replace(actor, role=role, teams=teams) if role else None
 
     return load_actor
 
@@ -274,14 +295,14 @@ def user_required(view: View) -> View:
 
 
 def role_required(*roles: str) -> Callable[[View], View]:
-    """Restrict a route to these roles and to admins.
+    """Restrict a route to these roles, to admins, and to members of teams that its row names.
 
-    It answers 401 to a caller without a token, and 403 to one with another role.
+    It answers 401 to a caller without a token, and 403 to any other caller.
     """
 
     def check(_values: Mapping[str, Any]) -> None:
         actor = _require_role()
-        if actor.role not in (*roles, ADMIN):
+        if actor.role not in (*roles, ADMIN) and not actor.list_memberships():
             raise Forbidden
 
     def decorate(view: View) -> View:
