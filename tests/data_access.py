@@ -77,6 +77,7 @@ WRITES: Table = {
             *(INSERT, "title", "description", "category", "image", "photo", "organizer"),
             *("schedule", "nextScheduleId", "ticketTypes", "nextTypeId", "tags", "status"),
             *("quotas", "nextQuotaId", "waitSequence", "queues"),
+            *("questions", "nextQuestionId", "formerQuestions"),
             *("closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "overAt", "listed", "public"),
             "minPrice",

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 
 from bson import ObjectId
 
+from eventapp.events.question_types import Question, QuestionInput
 from eventapp.events.sales_rules import SaleStateName, VisibilityName
 from eventapp.events.types import EditCount
 
@@ -104,6 +105,7 @@ class EventInput(TypedDict):
     tags: list[str]
     # Draft or published, or the status that the event has; absent: published, or as it was.
     status: NotRequired[str]
+    questions: NotRequired[list[QuestionInput] | None]  # absent: as they were; None: none
 
 
 class ScheduleEntryView(TypedDict):
@@ -180,4 +182,5 @@ class EventView(EditCount):
     status: str
     createdAt: datetime
     updatedAt: datetime
+    questions: NotRequired[list[Question]]  # absent if the viewer sees none
     soldOut: bool  # no ticket type has a ticket left

@@ -29,6 +29,7 @@ from eventapp.events.errors import (
     TicketTypeNotFound,
     TooManyPairs,
 )
+from eventapp.events.question_editing import keep_questions, replace_questions
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.service import get_managed, present_events
 from eventapp.events.stock_types import Quota
@@ -126,6 +127,8 @@ def _complete_patch(event: Event, patch: EventPatch, now: datetime, today: date)
         raise TooManyPairs(rules.MAX_PAIRS)
     if "quotas" not in patch and event.get("quotas"):
         patch = {**patch, "quotas": _remove_dropped(event["quotas"], parts)}
+    if "questions" not in patch:
+        patch = {**patch, **keep_questions(event, parts["ticketTypes"])}
     return {
         **patch,
         **queues.recount_edited(event, patch),
@@ -196,6 +199,8 @@ def make_replacement(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Edi
             "ticketTypes": after,
             "nextTypeId": max(next_id, *(each["ticketTypeId"] + 1 for each in after)),
         }
+        if "questions" in body:
+            patch.update(replace_questions(event, body["questions"] or [], after))
         return cast(EventPatch, patch)
 
     return edit

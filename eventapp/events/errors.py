@@ -92,6 +92,18 @@ class QuotaInUse(Conflict):
     code = "quota_in_use"
 
 
+class QuestionAnswered(Conflict):
+    """The kind of a question that was answered can't change."""
+
+    code, message = "question_answered", "The kind of a question that was answered can't change"
+
+
+class QuestionInUse(Conflict):
+    """An edit would drop the last ticket type that a question is for."""
+
+    code = "question_in_use"
+
+
 class LastTicketType(Conflict):
     """The only ticket type of an event can't be removed."""
 

@@ -9,6 +9,7 @@ from eventapp.events.bodies import (
     EventView,
     ScheduleEntryView,
 )
+from eventapp.events.questions import present_questions
 from eventapp.events.quotas import count_together
 from eventapp.events.ticket_types import (
     count_public,
@@ -161,6 +162,9 @@ def _select_shown_parts(event: Event) -> dict[str, object]:
     shown["ticketTypes"] = [
         {**each, "waiting": 0} for each in event["ticketTypes"] if may_be_named(each)
     ]
+    shown["questions"] = present_questions(
+        event.get("questions", []), event["ticketTypes"], may_manage=False
+    )
     return shown
 
 
@@ -225,6 +229,10 @@ def present_event(
     view["ticketTypes"] = present_ticket_types(event, public, with_counts=with_counts, now=now)
     view["favorited"] = favorited
     view.update({name: event.get(name) for name in TAIL_FIELDS})
+    if questions := present_questions(
+        event.get("questions", []), event["ticketTypes"], may_manage=with_counts
+    ):
+        view["questions"] = questions
     view["soldOut"] = is_sold_out(event, public)
     return cast(EventView, view)
 

@@ -35,6 +35,7 @@ from eventapp.events.errors import (
     TooManyPairs,
 )
 from eventapp.events.popularity import Popularity
+from eventapp.events.question_editing import build_questions
 from eventapp.events.queues import (
     PlacedQueue,
     build_queues,
@@ -162,6 +163,7 @@ def make_new_event(
         "updatedAt": now,
         "rev": 0,
         "__v": 0,
+        **build_questions(body.get("questions") or [], types),
         **rules.derive_fields(parts, get_local_date(now, default_zone)),
     }
     return cast(NewEvent, event)

@@ -17,6 +17,7 @@ from typing import Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
 from bson import ObjectId
 
 from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
+from eventapp.events.question_types import QuestionEdit, QuestionFields
 from eventapp.events.sales_rules import QuantityLimits, SaleWindow, Visibility
 from eventapp.events.stock_types import Cells, InFlightEntry, Queues, Quota
 
@@ -132,7 +133,7 @@ class ListedParts(TypedDict):
     status: str  # one of rules.EVENT_STATUSES
 
 
-class EventFields(ListedParts, Revision, EditCount, Terms, Closable):
+class EventFields(ListedParts, Revision, EditCount, Terms, Closable, QuestionFields):
     """The fields of every event that answers and edits need."""
 
     description: str  # up to 10,000 characters, may be empty
@@ -204,7 +205,7 @@ class StoredEvent(Event, InternalFields):
     """An event as it is stored, whole."""
 
 
-class EventPatch(TypedDict, total=False):
+class EventPatch(QuestionEdit, total=False):
     """The fields that an edit sets, without those that are computed from them."""
 
     title: str

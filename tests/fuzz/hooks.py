@@ -27,6 +27,7 @@ INEXPRESSIBLE_ERRORS = {
     "Must not be after startTime.",
     "Must not be before doorsTime.",
     "Each entry must have its own scheduleId.",
+    "Each question must have its own questionId.",
     # So are the times and the limits of a sale, and the value of a promo code with its kind.
     "Must be after salesFrom.",
     "Must not be below minPerBooking.",

@@ -123,7 +123,7 @@ def render_event(event: Event, now: datetime) -> RenderedEvent:
     first = {name: fields[name] for name in rules.HEAD_FIELDS if name != "ticketTypes"}
     head = json.dumps(first)[:-1] + b',"ticketTypes":'
     is_uploaded = view["image"].startswith("/")
-    last = {name: fields[name] for name in rules.TAIL_FIELDS}
+    last = {name: fields[name] for name in (*rules.TAIL_FIELDS, "questions") if name in fields}
     return RenderedEvent(
         event_id=event["eventId"],
         revision=event["rev"],

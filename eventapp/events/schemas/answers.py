@@ -1,8 +1,11 @@
 """Schemas of the answers about events."""
 
+from typing import get_args
+
 from marshmallow import Schema, fields, validate
 
 from eventapp.core.http.fields import PageAnswer
+from eventapp.events.question_types import QuestionKind
 from eventapp.events.rules import CATEGORIES, EVENT_STATUSES
 from eventapp.events.ticket_types import SALE_STATES, VISIBILITIES
 
@@ -56,6 +59,17 @@ class EntryAnswer(Schema):
     endsAt = fields.DateTime(metadata={"description": "If startTime and endTime are known"})
 
 
+class QuestionAnswer(Schema):
+    """A question that each attendee is asked."""
+
+    questionId = fields.Integer(required=True)
+    label = fields.String(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(get_args(QuestionKind)))
+    required = fields.Boolean(required=True)
+    choices = fields.List(fields.String(), metadata={"description": "Of the kind `choice`."})
+    ticketTypeIds = fields.List(fields.Integer(), metadata={"description": "Absent for all."})
+
+
 class EventAnswer(Schema):
     """An event, as every route answers it."""
 
@@ -74,6 +88,10 @@ class EventAnswer(Schema):
     status = fields.String(required=True, validate=validate.OneOf(EVENT_STATUSES))
     createdAt = fields.DateTime(required=True)
     updatedAt = fields.DateTime(required=True)
+    questions = fields.List(
+        fields.Nested(QuestionAnswer),
+        metadata={"description": "Absent without questions for ticket types that are shown."},
+    )
     soldOut = fields.Boolean(required=True)
 
     class Meta:

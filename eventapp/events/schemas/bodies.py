@@ -1,7 +1,7 @@
 """Schemas of the bodies that create or change an event and its parts."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from marshmallow import (
     Schema,
@@ -19,6 +19,7 @@ from eventapp.core.http.fields import (
     ImageUrl,
     LocalTime,
     Price,
+    StrictBool,
     StrictFloat,
     StrictInt,
     Text,
@@ -27,6 +28,8 @@ from eventapp.core.http.fields import (
 from eventapp.core.http.timestamps import Timestamp
 from eventapp.core.json import JsonObject
 from eventapp.events.filters import CategoryName
+from eventapp.events.question_types import QuestionKind
+from eventapp.events.questions import CHOICE, MAX_CHOICES, MAX_QUESTIONS
 from eventapp.events.rules import DRAFT, MAX_ENTRIES, MAX_PAIRS, MAX_TAGS, MAX_TYPES, PUBLISHED
 from eventapp.events.ticket_types import (
     MAX_DESCRIPTION,
@@ -205,6 +208,60 @@ class TicketType(SalesRules):
     availableTickets = StrictInt(required=True)
 
 
+class Question(Schema):
+    """A question that each attendee is asked."""
+
+    questionId = StrictInt(
+        1,
+        metadata={
+            "description": "The question that it replaces. Without it, that is the one with this "
+            "label, and else it is a new one, whose id the event gives."
+        },
+    )
+    label = Text(1, 200, required=True)
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf(get_args(QuestionKind)),
+        metadata={
+            "description": "What an answer is: a text of at most 500 characters, one of `choices`, "
+            "true or false, or a date. It cannot change once the question was answered."
+        },
+    )
+    required = StrictBool(load_default=False)
+    choices = fields.List(
+        Text(1, 100),
+        validate=validate.Length(1, MAX_CHOICES),
+        metadata={"uniqueItems": True, "description": "Of a question of the kind `choice`."},
+    )
+    ticketTypeIds = fields.List(
+        StrictInt(1),
+        allow_none=True,
+        validate=validate.Length(1, MAX_TYPES),
+        metadata={
+            "uniqueItems": True,
+            "description": "The ticket types whose attendees are asked; null for all.",
+        },
+    )
+
+    class Meta:
+        json_schema: ClassVar[JsonObject] = {
+            "if": {"properties": {"kind": {"const": CHOICE}}},
+            "then": {"required": ["choices"]},
+            "else": {"not": {"required": ["choices"]}},
+        }
+
+    @validates_schema
+    def require_choices(self, data: JsonObject, **_kwargs: Any) -> None:
+        if (data.get("kind") == CHOICE) != ("choices" in data):
+            raise ValidationError("A question has choices if its kind is choice.", "choices")
+
+    @validates_schema
+    def refuse_equal_elements(self, data: JsonObject, **_kwargs: Any) -> None:
+        for name in ("choices", "ticketTypeIds"):
+            if has_duplicates(data.get(name) or ()):
+                raise ValidationError("Each must be there once.", name)
+
+
 class EventBody(Schema):
     """A whole event, as POST and PUT take it."""
 
@@ -254,6 +311,21 @@ class EventBody(Schema):
     organizer = Text(1, 200, required=True)
     tags = fields.List(Text(1, 60), load_default=list, validate=validate.Length(0, MAX_TAGS))
     status = fields.String(validate=validate.OneOf((DRAFT, PUBLISHED)))
+    questions = fields.List(
+        fields.Nested(Question),
+        allow_none=True,
+        validate=validate.Length(0, MAX_QUESTIONS),
+        metadata={
+            "description": "What each attendee is asked. Absent keeps the questions that the event "
+            "has, null and [] remove them. Answers to a removed one are kept."
+        },
+    )
+
+    @validates_schema
+    def refuse_equal_questions(self, data: JsonObject, **_kwargs: Any) -> None:
+        questions = data.get("questions") or []
+        if has_duplicates(each["questionId"] for each in questions if "questionId" in each):
+            raise ValidationError("Each question must have its own questionId.", "questions")
 
     @validates_schema
     def refuse_equal_types(self, data: JsonObject, **_kwargs: Any) -> None:
