@@ -56,9 +56,10 @@ from eventapp.core.streams.connection_limits import ConnectionLimits
 from eventapp.core.streams.hub import HUB, Hub
 from eventapp.due_work import service as due_work
 from eventapp.due_work import store as due_work_store
-from eventapp.events import ownership, timekeeping
+from eventapp.events import event_log, log_lists, ownership, timekeeping
 from eventapp.events import routes as events_routes
 from eventapp.events import store as events_store
+from eventapp.events import store_log as event_log_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.migration import migrate_events
@@ -113,6 +114,7 @@ INDEXES = (
     organizers_store.INDEXES,
     favorites_store.INDEXES,
     events_store.INDEXES,
+    event_log_store.INDEXES,
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
@@ -156,6 +158,7 @@ FORGET_FUNCTIONS = (
     receipts.forget_user,
     media.forget_user,
     messages.forget_user,
+    event_log.forget_user,
     # Notifications come last, because removing the rest may still notify the user.
     notifications.forget_user,
 )
@@ -169,6 +172,7 @@ EXPORT_FUNCTIONS = (
     tickets.export_user,
     media.export_user,
     messages.export_user,
+    log_lists.export_user,
     notifications.export_user,
 )
 

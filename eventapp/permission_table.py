@@ -115,6 +115,10 @@ ROWS = (
         ("quotas.list_quotas", "promo_codes.list_promo_codes"),
     ),
     (
+        Action("see the log of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_READ, READERS),
+        ("event_log.list_entries",),
+    ),
+    (
         Action(
             "see bookings of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, BOOKINGS_READ, READERS
         ),

@@ -2,7 +2,8 @@
 
 `check_queries` checks the queries that stores make in this process during the tests, and refuses
 those that the tables below do not allow. Queries that a test makes itself are not checked. It also
-refuses a change of a booking's tickets or money that adds no entry for the ledger.
+refuses a change of a booking's tickets or money that adds no entry for the ledger, and an edit of
+an event that adds none for its log.
 """
 
 import functools
@@ -64,6 +65,7 @@ WRITES: Table = {
     "dailySales": {"analytics.store_sums": (INSERT, DELETE, "run", "slots.*")},
     "erasures": {"accounts.store_erasures": (INSERT, DELETE, "startedAt")},
     "eventDays": {"analytics.store_sums": (INSERT, DELETE, "run", "parts")},
+    "eventLog": {"events.store_log": (INSERT, DELETE, "userId", "tokenName")},
     "eventRanks": {
         "analytics.store_sums": (
             *(INSERT, "run", "organizerId", "status", "goneAt"),
@@ -83,7 +85,9 @@ WRITES: Table = {
             "minPrice",
             *("places", "tagKeys", "titleKey", "popularity", "views"),
             *("tell", "tellAt", "rev", "__v", "terms", "changedAt"),
+            *("logEntries", "logDue"),
         ),
+        "events.store_log": ("logEntries", "logDue"),
         "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
         "events.store_migration": (
             *("schedule", "nextScheduleId", "overAt", "rev", "__v", "terms", "changedAt"),
@@ -105,7 +109,10 @@ WRITES: Table = {
             *("queues", "waitSequence"),
             *("closedUntil", "closedBy", "rev", "changedAt"),
         ),
-        "promotions.store": ("promoCodes.*", "nextCodeId", "rev", "terms"),
+        "promotions.store": (
+            *("promoCodes.*", "nextCodeId", "rev", "terms"),
+            *("logEntries", "logDue"),
+        ),
     },
     "failedWork": {
         "due_work.store": (
@@ -191,6 +198,7 @@ READS: Table = {
     "counters": {"events.store": ("value",), "__init__": ("value",)},
     "dailySales": {"analytics.store_sums": (ALL,)},
     "eventDays": {"analytics.store_sums": (ALL,)},
+    "eventLog": {"events.store_log": (ALL,)},
     "eventRanks": {"analytics.store_ranking": (ALL,), "analytics.store_sums": ("run",)},
     "eventSales": {"analytics.store_sums": (ALL,)},
     "events": {
@@ -199,6 +207,7 @@ READS: Table = {
         "events.store": (ALL,),
         "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
+        "events.store_log": ("eventId", "logEntries"),
         "events.store_migration": ("eventId", "rev", "schedule", "nextScheduleId"),
         "events.store_ownership": ("eventId", "organizerId", "status", "overAt"),
         "events.store_timekeeping": ("eventId", "rev", "schedule"),
@@ -284,6 +293,12 @@ MONEY_FIELDS = frozenset(
 ENTRY_FIELDS = frozenset({"entries", "ledgerDue"})
 
 
+# Every edit of an event raises `terms` and pushes an entry for its log (see `events.event_log`).
+# These stores change events for other reasons than an edit, and this status comes with the time.
+UNLOGGED_STORES = frozenset({"events.store_migration", "events.store_ownership"})
+UNLOGGED_STATUS = "completed"
+
+
 class UndeclaredQuery(BaseException):
     """A store reads or writes what the tables do not give it.
 
@@ -292,7 +307,10 @@ class UndeclaredQuery(BaseException):
 
 
 class MissingEntry(BaseException):
-    """A store changes the tickets or the money of a booking without an entry for the ledger."""
+    """A store changes the tickets or the money of a booking without an entry for the ledger.
+
+    Or it edits an event without an entry for the event's log.
+    """
 
 
 def list_fields_written(update: Any) -> set[str]:
@@ -394,6 +412,14 @@ def _pays_refund(write: Any) -> bool:
     )
 
 
+def lacks_log_entry(write: Any) -> bool:
+    """Return whether an edit of an event has no entry for its log."""
+    if not isinstance(write, dict) or "terms" not in write.get("$inc", {}):
+        return False
+    status = write.get("$set", {}).get("status")
+    return status != UNLOGGED_STATUS and "logEntries" not in write.get("$push", {})
+
+
 def _list_writes(name: str, arguments: tuple[Any, ...]) -> list[Any]:
     """Return the updates and documents of a call of one of WRITING that changes documents."""
     if name == "insert_one":
@@ -465,6 +491,11 @@ def _wrap(
                 name = original.__name__
                 if any(map(lacks_entry, _list_writes(name, arguments))):
                     raise MissingEntry(f"{store}: {name} of bookings has no entry for the ledger")
+            is_logged = collection.name == "events" and store not in UNLOGGED_STORES
+            if table is WRITES and is_logged:
+                name = original.__name__
+                if any(map(lacks_log_entry, _list_writes(name, arguments))):
+                    raise MissingEntry(f"{store}: {name} of events has no entry for its log")
         return original(collection, *arguments, **options)
 
     return query

@@ -29,6 +29,7 @@ class ActiveApiToken(TypedDict):
     _id: ObjectId
     userId: ObjectId
     role: str
+    name: str
     scopes: list[str]
     eventIds: NotRequired[list[int]]
     expiresAt: NotRequired[datetime]

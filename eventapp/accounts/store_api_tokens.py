@@ -18,7 +18,7 @@ INDEXES = {
     ],
 }
 _ACTIVE_FIELDS = {
-    **{"userId": 1, "role": 1, "scopes": 1, "eventIds": 1},
+    **{"userId": 1, "role": 1, "name": 1, "scopes": 1, "eventIds": 1},
     **{"expiresAt": 1, "lastUsedAt": 1},
 }
 

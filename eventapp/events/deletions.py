@@ -11,7 +11,7 @@ from datetime import datetime
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
-from eventapp.events import store, store_deletions
+from eventapp.events import store, store_deletions, store_log
 from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
 from eventapp.events.editing import EDIT_ATTEMPTS, refuse_bookings
@@ -27,7 +27,7 @@ OWNERS_PER_BATCH = 200
 def delete_event(
     db: Db, event_id: int, actor: Actor, event_changes: EventChanges, now: datetime
 ) -> None:
-    """Delete an event that has no sold or held tickets, with its photos and favorites.
+    """Delete an event that has no sold or held tickets, with its photos, favorites and log.
 
     Raises:
         EventNotFound, Forbidden, EventHasBookings, EditConflict, EventClosed: nothing is deleted.
@@ -50,8 +50,9 @@ def delete_event(
 
 
 def delete_leftovers(db: Db, event_id: int) -> None:
-    """Delete the photos of a deleted event, and remove it from all favorites."""
+    """Delete the photos and the log of a deleted event, and remove it from all favorites."""
     favorites.forget_event(db, event_id)
+    store_log.delete_of_event(db, event_id)
     media.delete_photos(db, media.make_event_owner(event_id))
 
 

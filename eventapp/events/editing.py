@@ -13,7 +13,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db, Query
 from eventapp.core.errors import Conflict, ValidationFailed
-from eventapp.events import queues, quotas, rules, schedules, store, ticket_types
+from eventapp.events import event_log, queues, quotas, rules, schedules, store, ticket_types
 from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
@@ -110,11 +110,16 @@ def apply_edit(
         is_counted = is_shown and rules.is_shown_to_all(event, patch)
         if is_counted:
             patch["updatedAt"] = now
-        after = store.write_if_unchanged(db, event, patch, now=wait.clock(), is_shown=is_counted)
+        note = event_log.note_edit(actor, cast(Query, event), patch, now)
+        after = store.write_if_unchanged(
+            db, event, patch, now=wait.clock(), is_shown=is_counted, note=note
+        )
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)
+            event_log.move_now(db, event_id)
             return after
+        event_log.make_room(db, event_id)
     raise EditConflict
 
 

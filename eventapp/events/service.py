@@ -18,7 +18,7 @@ from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, Unauthorized
-from eventapp.events import rules, store, store_deletions, ticket_types
+from eventapp.events import event_log, rules, store, store_deletions, ticket_types
 from eventapp.events.bodies import EventInput, EventView, TicketTypeView
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.changes import EventChanges
@@ -113,13 +113,14 @@ def create_event(
     new = make_new_event(body, organizer_id=actor.user_id, now=now, default_zone=default_zone)
     if rules.count_pairs(new) > rules.MAX_PAIRS:
         raise TooManyPairs(rules.MAX_PAIRS)
-    event = store.insert(db, new)
+    event = store.insert(db, {**new, **event_log.note_creation(actor, "created", now)})
     if actor.user_id and not accounts.may_organize(db, actor.user_id):
         # The worker finishes the deletion (see `store_deletions`).
         store_deletions.record_deletion(db, event["eventId"], event["rev"] + 1)
         store_deletions.delete_if_unchanged(db, event, now=now)
         raise Forbidden
     event_changes.event_changed(event["eventId"])
+    event_log.move_now(db, event["eventId"])
     # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
     return rules.present_event(
         event, favorited=False, with_counts=True, image_base_url=image_base_url, now=now

@@ -17,6 +17,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from eventapp.core.database import Db, Query, exclude_ids, is_unavailable
+from eventapp.events.log_types import LogNote
 from eventapp.events.types import (
     ClosingEvent,
     Event,
@@ -97,6 +98,7 @@ EXCLUDED_FIELDS = dict.fromkeys(
     (
         *("inFlight", "places", "tagKeys"),
         *("promoCodes", "nextCodeId"),
+        *("logEntries", "logDue"),
     ),
     0,
 )
@@ -181,7 +183,13 @@ def insert_many(db: Db, events: list[StoredEvent]) -> None:
 
 
 def write_if_unchanged(
-    db: Db, event: EventRevision, fields: Query, *, now: datetime, is_shown: bool = True
+    db: Db,
+    event: EventRevision,
+    fields: Query,
+    *,
+    now: datetime,
+    is_shown: bool = True,
+    note: LogNote | None = None,
 ) -> Event | None:
     """Set fields if the event is open and still has the revision that was read.
 
@@ -190,15 +198,21 @@ def write_if_unchanged(
 
     Args:
         is_shown: raise the edit count, which everybody sees.
+        note: the entry of the event's log. Only what time itself brings about has none.
 
     Returns:
-        The event after the write, or None, with nothing written, if it has changed or is closed.
+        The event after the write, or None, with nothing written, if it has changed or is closed, or
+        if it holds as many entries of its log as it may.
     """
     is_open = {"closedUntil": {"$not": {"$gt": now}}}
     counters = {"rev": 1, "terms": 1, **({"__v": 1} if is_shown else {})}
+    where: Query = {"eventId": event["eventId"], "rev": event["rev"], **is_open}
     update: Query = {"$set": fields, "$inc": counters, **SET_CHANGED_AT}
+    if note:
+        where |= note.guard
+        update |= {"$set": {**fields, **note.fields}, "$push": note.pushed}
     return _events(db).find_one_and_update(
-        {"eventId": event["eventId"], "rev": event["rev"], **is_open},
+        where,
         update,
         projection=EXCLUDED_FIELDS,
         return_document=ReturnDocument.AFTER,

@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
+from eventapp.events.log_types import LogFields
 from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
 from eventapp.events.question_types import QuestionEdit, QuestionFields
 from eventapp.events.sales_rules import QuantityLimits, SaleWindow, Visibility
@@ -183,8 +184,8 @@ class EventFields(ListedParts, Revision, EditCount, Terms, Closable, QuestionFie
     closedBy: NotRequired[ObjectId]  # the token of who closed it; set and removed with closedUntil
 
 
-class InternalFields(PromoCodeFields):
-    """The fields that only queries and the inventory need."""
+class InternalFields(PromoCodeFields, LogFields):
+    """The fields that only queries, the inventory and the log need."""
 
     places: list[str]  # the folded locations of its schedule, sorted, each once
     tagKeys: list[str]  # the folded tags, sorted, each once

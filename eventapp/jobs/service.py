@@ -31,7 +31,7 @@ from eventapp.core.clock import get_local_date, utc_now
 from eventapp.core.database import Db
 from eventapp.due_work.service import describe_error
 from eventapp.events import alerts as event_alerts
-from eventapp.events import timekeeping
+from eventapp.events import event_log, timekeeping
 from eventapp.jobs import store
 from eventapp.jobs.types import JobRun, JobStatus, StoredJob
 from eventapp.media import service as media
@@ -112,6 +112,11 @@ def _finish_resets(context: BookingContext, now: datetime) -> int:
     return account_recovery.finish_interrupted(context.db, context.outbox.require_sealer(), now)
 
 
+def _move_to_event_log(context: BookingContext, now: datetime) -> int:
+    """Move the entries of events' logs that processes have left."""
+    return event_log.move_due_entries(context.db, now)
+
+
 def _copy_to_ledger(context: BookingContext, now: datetime) -> int:
     """Copy the changes of bookings into the ledger."""
     return ledger.copy_entries(context.db, now)
@@ -147,6 +152,7 @@ JOBS: dict[str, Job] = {
         Job("complete-past", event_closing.close_past_events, 300),
         Job("roll-day", _roll_day, 300),
         Job("ledger", _copy_to_ledger, 5),
+        Job("event-log", _move_to_event_log, 5),
         Job("tell", booking_notifications.notify_holders, 2),
         Job("account-mails", _make_account_mails, 2),
         Job("mail", _send_mails, 2),

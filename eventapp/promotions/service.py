@@ -11,6 +11,7 @@ from datetime import datetime
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
+from eventapp.events import event_log
 from eventapp.events.closures import ClosureWait
 from eventapp.events.editing import EDIT_ATTEMPTS, EditConflict
 from eventapp.events.promo_codes import StoredPromoCode
@@ -130,6 +131,7 @@ def _change(
         event = _find(db, event_id)
         wait.pause_if_closed(event)
         change = decide(event)
+        before = event["promoCodes"][change.old_key] if change.old_key else None
         is_moved = change.old_key is not None and change.old_key != change.key
         if store.write_if_unchanged(
             db,
@@ -137,9 +139,17 @@ def _change(
             {change.key: change.code} if change.key else {},
             removed=[change.old_key] if change.old_key and is_moved else [],
             next_code_id=None if change.old_key else change.code["codeId"] + 1,
+            note=event_log.note_edit(
+                actor,
+                {"promoCodes": [before] if before else []},
+                {"promoCodes": [change.code] if change.key else []},
+                now,
+            ),
             now=wait.clock(),
         ):
+            event_log.move_now(db, event_id)
             return rules.present_promo_code(change.code, rules.list_type_ids(event))
+        event_log.make_room(db, event_id)
     raise EditConflict
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import cast
 
 from eventapp.core.database import Db, Query
+from eventapp.events.log_types import LogNote
 from eventapp.events.promo_codes import StoredPromoCode
 from eventapp.events.types import EventRevision
 from eventapp.promotions.types import EventPromoCodes
@@ -38,6 +39,7 @@ def write_if_unchanged(
     *,
     removed: Sequence[str] = (),
     next_code_id: int | None = None,
+    note: LogNote,
     now: datetime,
 ) -> bool:
     """Set and remove promo codes if the event is open and has the revision that was read.
@@ -46,18 +48,19 @@ def write_if_unchanged(
         codes: the codes to set, by folded code.
         removed: the folded codes to remove.
         next_code_id: the first codeId that the event never used; None if that stays.
+        note: the entry of the event's log.
 
     Returns:
-        False, with nothing written, if the event has changed or is closed.
+        False, with nothing written, if the event has changed or is closed, or if it holds as many
+        entries of its log as it may.
     """
     fields: Query = {f"promoCodes.{key}": code for key, code in codes.items()}
+    fields |= note.fields
     if next_code_id is not None:
         fields["nextCodeId"] = next_code_id
-    update: Query = {"$inc": {"rev": 1, "terms": 1}}
-    if fields:
-        update["$set"] = fields
+    update: Query = {"$set": fields, "$push": note.pushed, "$inc": {"rev": 1, "terms": 1}}
     if removed:
         update["$unset"] = {f"promoCodes.{key}": "" for key in removed}
     is_open = {"closedUntil": {"$not": {"$gt": now}}}
-    where = {"eventId": event["eventId"], "rev": event["rev"], **is_open}
+    where = {"eventId": event["eventId"], "rev": event["rev"], **is_open, **note.guard}
     return db.events.update_one(where, update).modified_count == 1

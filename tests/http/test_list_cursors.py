@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -195,6 +196,17 @@ def walk_payments(scene: Scene, path: str) -> Walk:
     return Walk(scene.caller("admin"), path, add)
 
 
+def walk_event_log(scene: Scene, path: str) -> Walk:
+    host = scene.caller("organizer")
+    event_id, prices = event_of(scene.db, 5, organizer_id=host.id), count(1)
+
+    def add() -> object:
+        return host.call("PATCH", f"/events/{event_id}/ticket-types/1", {"price": next(prices)})
+
+    repeat(add)
+    return Walk(host, path.replace("{event_id}", str(event_id)), add)
+
+
 WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/users": walk_users,
     "/api/auth/sessions": walk_sessions,
@@ -212,6 +224,7 @@ WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/admin/events": walk_events,
     "/api/admin/waitlist": walk_waitlists,
     "/api/admin/payments": walk_payments,
+    "/api/events/{event_id}/log": walk_event_log,
 }
 
 
@@ -253,7 +266,7 @@ def test_every_list_of_the_document_has_a_cursor_or_a_bound(document: dict[str, 
 
 def identify(row: dict[str, Any]) -> str:
     """Return the id of a row of any list."""
-    names = ("_id", "sessionId", "bookingId", "eventId", "ticketTypeId")
+    names = ("_id", "logId", "sessionId", "bookingId", "eventId", "ticketTypeId")
     return str(next(row[name] for name in names if row.get(name)))
 
 
@@ -271,7 +284,7 @@ def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[lis
 
 ROW_NAMES = (
     *("users", "events", "waitlist", "notifications", "bookings", "messages"),
-    *("availability", "sessions", "payments"),
+    *("availability", "sessions", "payments", "entries"),
 )
 
 

@@ -329,6 +329,8 @@ ELSEWHERE |= {"bookings-transferred"}
 ELSEWHERE |= {"retake", "retake-confirmed"}
 # This is in `tests/race/test_receipts_race.py`.
 ELSEWHERE |= {"receipt"}
+# These are in `tests/race/test_event_log_deaths.py`.
+ELSEWHERE |= {"log-noted", "log-copied"}
 
 
 def test_a_process_dies_at_every_failpoint():

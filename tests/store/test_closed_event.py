@@ -8,15 +8,18 @@ from datetime import timedelta
 
 import pytest
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.events import store as events_store
 from eventapp.events import (
+    event_log,
     store_alerts,
     store_deletions,
+    store_log,
     store_migration,
     store_ownership,
     store_timekeeping,
 )
+from eventapp.events import store as events_store
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_repairs
 from eventapp.inventory.queues import build_update as build_queue_update
@@ -36,6 +39,7 @@ WRITE_METHODS = {
     "insert_many",
 }
 TAKE = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": utc_now()}
+NOTE = event_log.note_edit(Actor(), {}, {}, utc_now())
 # Each guarded write, as a call with the database, the stored event, and the current time.
 GUARDED = {
     inventory_store.update_stock: lambda db, event, now: inventory_store.update_stock(
@@ -56,10 +60,10 @@ GUARDED = {
         db, 1, None, now, now + timedelta(days=1)
     ),
     events_store.write_if_unchanged: lambda db, event, now: events_store.write_if_unchanged(
-        db, event, {"title": "New", "ticketTypes": []}, now=now
+        db, event, {"title": "New", "ticketTypes": []}, now=now, note=NOTE
     ),
     promotions_store.write_if_unchanged: lambda db, event, now: promotions_store.write_if_unchanged(
-        db, event, {}, next_code_id=2, now=now
+        db, event, {}, next_code_id=2, now=now, note=NOTE
     ),
     store_deletions.delete_if_unchanged: lambda db, event, now: store_deletions.delete_if_unchanged(
         db, event, now=now
@@ -81,6 +85,8 @@ UNGUARDED = {
     store_timekeeping.unlist_past,
     store_timekeeping.set_next_date_if_unchanged,
     events_store.clear_closing,
+    store_log.remove_pending,
+    store_log.clear_due,
     store_migration.write_if_unchanged,
     store_ownership.set_organizer,
     store_alerts.clear_schedule_changes,

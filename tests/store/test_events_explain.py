@@ -4,13 +4,21 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from eventapp.core.database import OPEN_DATABASE
-from eventapp.events import service, store, timekeeping
+from eventapp.events import event_log, log_lists, service, store, store_log, timekeeping
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
 from tests.conftest import MONGO_URI
-from tests.plans import CommandRecorder, is_scan, plan_of, record_commands, scans_whole_collection
+from tests.plans import (
+    CommandRecorder,
+    is_scan,
+    plan_of,
+    record_commands,
+    scans_whole_collection,
+    wait_for_plan,
+)
 
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
@@ -157,6 +165,37 @@ def test_the_completion_of_past_events_uses_an_index(recorded):
     found = [each for each in recorder.commands if each.get("find") == "events"]
     assert len(found) == 1
     assert_indexed(recorded, found)
+
+
+def test_the_log_is_read_by_indexes(recorded):
+    app, recorder, db, headers = recorded
+    user_id, now = ObjectId(), factories.utc_now()
+    entry = {"at": now, "via": "session", "action": "edited", "changes": []}
+    db.eventLog.insert_many(
+        [{**entry, "eventId": 1 + n % 50, "userId": ObjectId()} for n in range(EVENTS)]
+    )
+    recorder.commands.clear()
+    first = app.test_client().get("/api/events/5/log?limit=2", headers=headers).json
+    app.test_client().get(f"/api/events/5/log?cursor={first['nextCursor']}", headers=headers)
+    log_lists.export_user(db, user_id)
+    event_log.forget_user(db, user_id)
+    store_log.delete_of_event(db, 49)
+    in_log = [each for each in recorder.commands if "eventLog" in each.values()]
+    assert len(in_log) >= 5
+    assert_indexed(recorded, in_log)
+
+
+def test_the_worker_finds_entries_to_move_by_an_index(recorded):
+    """The index holds no other events, so the engine shows no condition for it."""
+    _app, recorder, db, _headers = recorded
+    recorder.commands.clear()
+    assert event_log.move_due_entries(db, factories.utc_now()) == 0
+    (found,) = [each for each in recorder.commands if each.get("find") == "events"]
+    assert "log_due" in str(wait_for_plan(lambda: plan_of(db, found), lacks_log_index))
+
+
+def lacks_log_index(plan):
+    return "log_due" not in str(plan)
 
 
 @pytest.mark.parametrize("where", [{"description": "x"}, {}, {"ticketTypes.price": 5}])

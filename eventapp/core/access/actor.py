@@ -22,10 +22,12 @@ class TokenGrant:
     Attributes:
         token_id: the id of the token.
         event_ids: the only events that the token reaches; None for all events of its owner.
+        name: what its owner calls it.
     """
 
     token_id: ObjectId
     event_ids: frozenset[int] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)

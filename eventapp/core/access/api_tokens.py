@@ -32,6 +32,7 @@ class ApiToken(TypedDict):
     _id: ObjectId
     userId: ObjectId  # the owner
     role: str  # the owner's role now, which may have changed since the token was created
+    name: str  # what the owner calls it
     scopes: list[str]  # of `actions.SCOPES`
     eventIds: NotRequired[list[int]]  # the only events that it reaches; absent for all
     expiresAt: NotRequired[datetime]  # absent for a token that does not expire

@@ -210,7 +210,8 @@ def _identify_token_owner(token: ApiToken) -> Actor:
     Raises:
         ScopeMissing: the token may not make it.
     """
-    action, event_ids = _current_action(), token.get("eventIds")
+    action = _current_action()
+    event_ids = frozenset(token["eventIds"]) if "eventIds" in token else None
     if action.scope not in token["scopes"]:
         needed = f"needs the scope {action.scope}" if action.scope else "is not for API tokens"
         raise ScopeMissing(f"This call {needed}")
@@ -219,7 +220,7 @@ def _identify_token_owner(token: ApiToken) -> Actor:
         _limit_role(token["role"]),
         device_id=_read_device_id(),
         action=action,
-        token=TokenGrant(token["_id"], None if event_ids is None else frozenset(event_ids)),
+        token=TokenGrant(token["_id"], event_ids, token["name"]),
         teams=AUTHENTICATION.get().open_teams(get_db(), token["userId"]),
     )
     if action.is_account_wide:

@@ -1,6 +1,6 @@
-"""Routes of events, their ticket types, photos, quotas and availability, and of favorites."""
+"""Routes of events, their ticket types, photos, quotas, availability and log, and of favorites."""
 
-from eventapp.events.routes import availability, events, favorites, quotas
+from eventapp.events.routes import availability, event_log, events, favorites, quotas
 
 BLUEPRINTS = (
     availability.bp,
@@ -8,6 +8,7 @@ BLUEPRINTS = (
     events.parts_bp,
     events.photos_bp,
     quotas.bp,
+    event_log.bp,
     favorites.bp,
     favorites.recoms_bp,
 )

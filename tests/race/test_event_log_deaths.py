@@ -1,0 +1,46 @@
+"""A process that dies between the entry of a change and its move into the log loses none."""
+
+import pytest
+
+from eventapp.core.clock import utc_now
+from eventapp.events import editing, event_log
+from eventapp.promotions import service as promotions
+from tests.factories import make_event
+from tests.race import kit
+from tests.race.test_deaths import dying_at
+
+CODE = {"code": "Spring", "kind": "percent", "value": 50}
+
+
+def edit(db, event):
+    kit.edit(db, event, editing.make_type_patch(1, {"price": 7}))
+
+
+def add_code(db, event):
+    promotions.create_promo_code(db, event["eventId"], kit.ADMIN, CODE, utc_now())
+
+
+@pytest.mark.parametrize("step", ["log-noted", "log-copied"])
+@pytest.mark.parametrize(("change", "field"), [(edit, "price"), (add_code, "value")])
+def test_the_worker_moves_the_entry_of_a_process_that_died(context, step, change, field):
+    db, event = context.db, make_event(context.db)
+    with dying_at(step):
+        change(db, event)
+    assert len(db.events.find_one({"eventId": event["eventId"]})["logEntries"]) == 1
+    with dying_at("log-copied"):
+        kit.run_all_jobs(kit.another_process(context))
+    kit.run_all_jobs(kit.another_process(context))
+    (row,) = db.eventLog.find()
+    assert row["userId"] == kit.ADMIN.user_id
+    assert sum(each["field"].endswith(field) for each in row["changes"]) == 1
+    assert not {"logEntries", "logDue"} & db.events.find_one({}).keys()
+
+
+def test_control_without_the_job_the_entry_stays_in_the_event(context, monkeypatch):
+    db, event = context.db, make_event(context.db)
+    with dying_at("log-noted"):
+        edit(db, event)
+    monkeypatch.setattr(event_log, "move_due_entries", lambda _db, _now: 0)
+    kit.run_all_jobs(kit.another_process(context))
+    assert db.eventLog.count_documents({}) == 0
+    assert len(db.events.find_one({})["logEntries"]) == 1
