@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 from urllib.parse import urlsplit, urlunsplit
 
+import pymongo
 import pytest
 import structlog
 from flask import Flask
@@ -92,6 +93,7 @@ QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "erro
 # What these test does not depend on the store: pure functions, clients that are generated from the
 # API document, and what the HTTP server holds back. They take minutes on a server, too.
 NEED_NO_SERVER = ("tests/unit", "tests/clients", "tests/abuse")
+PREPARE_SECONDS = 60
 MONGO_URI = os.environ.get("MONGO_URI")
 
 
@@ -121,6 +123,15 @@ def make_settings(directory: Path, **changes: str) -> dict[str, str]:
     if MONGO_URI:
         environ.setdefault("MONGO_URI", make_database_uri(MONGO_URI))
     return environ
+
+
+def create_prepared_app(settings: dict[str, str]) -> Flask:
+    """Create an application, and wait until its database has all indexes.
+
+    A server under load may need seconds for that, and until then routes answer 503.
+    """
+    with pymongo.timeout(PREPARE_SECONDS):
+        return create_app(load_config(settings))
 
 
 def drop_database(config: Config) -> None:
@@ -171,7 +182,7 @@ def make_app(
 
     def make(**changes: str) -> Flask:
         directory = tmp_path_factory.mktemp("instance")
-        app = create_app(load_config(make_settings(directory, **changes)))
+        app = create_prepared_app(make_settings(directory, **changes))
         app.testing = True
         app.config["PROPAGATE_EXCEPTIONS"] = False
         apps.append(app)

@@ -89,9 +89,13 @@ class Server:
     def post(self, path, body, **options):
         return self.http.post(self.url + path, json=body, **{"timeout": 10, **options})
 
-    def wait(self):
-        """Wait until the server answers."""
-        eventually(lambda: self.answers("/healthz"), START_SECONDS)
+    def wait(self, path="/readyz"):
+        """Wait until the server answers with 200: by default, until it has prepared its database.
+
+        "/healthz" answers without the database. A server under load may need seconds to create the
+        indexes of a new database, and until then other routes answer 503.
+        """
+        eventually(lambda: self.answers(path), START_SECONDS)
         return self
 
     def answers(self, path, status=200):

@@ -10,14 +10,13 @@ from collections import Counter, defaultdict
 import urllib3
 from bson import ObjectId
 
-from eventapp import create_app
 from eventapp.bookings.context import BOOKING_CONTEXT
-from eventapp.config import load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import quota_editing
 from eventapp.promotions import service as promotions
 from tests import factories
+from tests.conftest import create_prepared_app
 from tests.live import Server
 from tests.race import kit
 
@@ -58,7 +57,7 @@ class CrashServer(Server):
         except BaseException:
             super().__exit__()
             raise
-        self.app = create_app(load_config(self.settings))
+        self.app = create_prepared_app(self.settings)
         self.context = kit.another_process(BOOKING_CONTEXT.get(self.app))
         return self
 

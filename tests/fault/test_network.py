@@ -8,12 +8,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from eventapp import create_app
 from eventapp.config import load_config
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.payments.providers import Providers
 from tests.bookings_factories import RecordingProvider, changed, context_of
-from tests.conftest import MONGO_URI, drop_database, make_database_uri, make_settings
+from tests.conftest import (
+    MONGO_URI,
+    create_prepared_app,
+    drop_database,
+    make_database_uri,
+    make_settings,
+)
 from tests.fault.proxy import ReplyLosingProxy
 from tests.fault.world import (
     World,
@@ -29,7 +34,6 @@ from tests.fault.world import (
     join,
     settle,
 )
-from tests.live import eventually
 
 pytestmark = pytest.mark.skipif(
     MONGO_URI is None, reason="MONGO_URI names no server; the embedded store has no network"
@@ -51,9 +55,8 @@ def app(tmp_path_factory, proxy):
     direct = make_database_uri(MONGO_URI)
     proxied = urlunsplit(urlsplit(direct)._replace(netloc=f"127.0.0.1:{proxy.port}"))
     directory = tmp_path_factory.mktemp("instance")
-    app = create_app(load_config(make_settings(directory, MONGO_URI=proxied)))
+    app = create_prepared_app(make_settings(directory, MONGO_URI=proxied))
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    eventually(lambda: OPEN_DATABASE.get(app).is_ready)
     yield app
     OPEN_DATABASE.get(app).client.close()
     drop_database(load_config(make_settings(directory, MONGO_URI=direct)))

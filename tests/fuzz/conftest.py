@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from eventapp import create_app
 from eventapp.accounts import sessions
 from eventapp.bookings import auditing
 from eventapp.bookings.context import BOOKING_CONTEXT
@@ -18,7 +17,7 @@ from eventapp.core.access.passwords import hash_password
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from tests import factories
-from tests.conftest import MONGO_URI, drop_database, make_settings
+from tests.conftest import MONGO_URI, create_prepared_app, drop_database, make_settings
 from tests.live import Server
 
 # Fuzzing ends sessions, deletes users and removes their roles. Then it uses another session.
@@ -67,7 +66,7 @@ def target(tmp_path):
 @contextmanager
 def open_app(settings):
     """Open the application in this process, which the embedded store allows without a server."""
-    app = create_app(load_config(settings))
+    app = create_prepared_app(settings)
     try:
         yield app
     finally:

@@ -33,7 +33,7 @@ def assert_unavailable(server, path="/api/events"):
 
 def test_a_server_starts_while_the_database_is_down(tmp_path):
     with Server(tmp_path, MONGO_URI="mongodb://127.0.0.1:9/x") as server:
-        server.wait()
+        server.wait("/healthz")
         response = assert_unavailable(server)
         assert response.headers["Retry-After"] == "1"
         assert_unavailable(server, "/readyz")
@@ -71,7 +71,7 @@ def is_working(server):
 @needs_server
 def test_a_database_that_appears_after_the_start_is_used(server, proxy):
     proxy.cut()
-    server.wait()
+    server.wait("/healthz")
     assert_unavailable(server)
     proxy.restore()
     eventually(lambda: is_working(server))

@@ -115,8 +115,8 @@ def test_the_metrics_of_all_processes_are_summed(serve, tmp_path):
     assert len(eventually(lambda: len(server.workers()) == 2 and server.workers())) == 2
     for _ in range(20):
         server.http.close()
-        server.get("/readyz")
-    counted = 'eventapp_requests_total{method="GET",route="/readyz",status="200"} 20.0'
+        server.get("/api/healthz")
+    counted = 'eventapp_requests_total{method="GET",route="/api/healthz",status="200"} 20.0'
     assert counted in server.get("/metrics").text
     assert server.stop() == 0
     assert not list(tmp_path.glob("eventapp-*"))
@@ -170,4 +170,4 @@ def test_a_server_whose_workers_cannot_start_ends_with_a_message(serve, tmp_path
 
 def test_the_first_line_names_the_store(serve, tmp_path):
     assert f"on the embedded store in {tmp_path}" in serve(**EMBEDDED).wait().log_text()
-    assert "on MongoDB" in serve(**NO_DATABASE).wait().log_text()
+    assert "on MongoDB" in serve(**NO_DATABASE).wait("/healthz").log_text()

@@ -26,17 +26,15 @@ from unittest import mock
 import pytest
 from bson import ObjectId
 
-from eventapp import create_app
 from eventapp.bookings import transitions
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.errors import SoldOut
-from eventapp.config import load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from eventapp.events import editing, quota_editing
 from tests import factories
-from tests.conftest import MONGO_URI, QUIET, empty_database
+from tests.conftest import MONGO_URI, QUIET, create_prepared_app, empty_database
 from tests.race import kit
 
 pytestmark = pytest.mark.skipif(
@@ -104,7 +102,7 @@ GUARDS = {
 
 def run_process(settings, event, seeds, without):
     """Run one buyer for each seed, a few at a time, without one of the GUARDS; return answers."""
-    app = create_app(load_config(settings))
+    app = create_prepared_app(settings)
     context = BOOKING_CONTEXT.get(app)
     guard = mock.patch(*GUARDS[without]) if without else nullcontext()
     with guard, ThreadPoolExecutor(THREADS) as pool:
