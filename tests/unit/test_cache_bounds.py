@@ -230,7 +230,8 @@ def test_a_page_counts_its_key_and_its_view(city):
 
     make_pages(0)
     page, rendered = make_pages(1)
-    taken = measure(make_pages, 50) / 50
+    # Threads of the process may keep a few bytes meanwhile: the least is what the pages take.
+    taken = min(measure(make_pages, 50) for _ in range(3)) / 50
     assert taken < page.size_bytes + rendered.size_bytes
 
 
