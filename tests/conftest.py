@@ -91,24 +91,32 @@ LONG_FILES = (
 )
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
 # What these test does not depend on the store: pure functions, clients that are generated from the
-# API document, and what the HTTP server holds back. They take minutes on a server, too.
-NEED_NO_SERVER = ("tests/unit", "tests/clients", "tests/abuse")
+# API document, and what is refused before the store is asked. They take minutes on a server, too.
+NEED_NO_SERVER = (
+    "tests/unit/",
+    "tests/clients/",
+    "tests/abuse/",
+    "tests/http/test_bad_input.py",
+    "tests/http/test_headers.py",
+    "tests/http/test_large_bodies.py",
+)
 PREPARE_SECONDS = 60
 MONGO_URI = os.environ.get("MONGO_URI")
+needs_no_server = pytest.mark.skipif(
+    bool(MONGO_URI), reason="it needs no server: it runs on the embedded store"
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the tests of LONG_FILES run first, and skip on a server those of NEED_NO_SERVER."""
-    if missing := [name for name in LONG_FILES if not (config.rootpath / name).exists()]:
-        raise pytest.UsageError(f"LONG_FILES has files that do not exist: {missing}")
+    named = (*LONG_FILES, *NEED_NO_SERVER)
+    if missing := [name for name in named if not (config.rootpath / name).exists()]:
+        raise pytest.UsageError(f"tests/conftest.py names files that do not exist: {missing}")
     order = {config.rootpath / name: number for number, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
-    if MONGO_URI:
-        skip = pytest.mark.skip(reason="it needs no server: it runs on the embedded store")
-        folders = tuple(str(config.rootpath / name) + os.sep for name in NEED_NO_SERVER)
-        for item in items:
-            if str(item.path).startswith(folders):
-                item.add_marker(skip)
+    for item in items:
+        if item.nodeid.startswith(NEED_NO_SERVER):
+            item.add_marker(needs_no_server)
 
 
 def make_database_uri(server_uri: str) -> str:

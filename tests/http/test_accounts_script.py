@@ -9,7 +9,7 @@ import pytest
 
 from eventapp.config import ROOT, load_config
 from eventapp.core.embedded.locking import lock_directory
-from tests.conftest import MONGO_URI, drop_database, make_settings
+from tests.conftest import MONGO_URI, drop_database, make_settings, needs_no_server
 
 PASSWORD = "correct horse"
 ROOT_ADMIN = ("--name", "Root", "--email", "root@example.org")
@@ -74,7 +74,7 @@ def test_a_bad_email_is_refused(environ):
     assert done.stderr == "create_admin: email: Not a valid email address.\n"
 
 
-@pytest.mark.skipif(bool(MONGO_URI), reason="a MongoDB server serves several processes")
+@needs_no_server
 def test_an_embedded_store_in_use_is_reported_in_one_line(environ, tmp_path):
     lock = lock_directory(tmp_path)
     done = run({**environ, "ADMIN_PASSWORD": PASSWORD})

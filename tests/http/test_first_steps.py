@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from eventapp.config import ROOT, SETTINGS, load_config
-from tests.conftest import MONGO_URI, drop_database
+from tests.conftest import MONGO_URI, drop_database, needs_no_server
 from tests.live import Server
 
 SECONDS = 120
@@ -36,6 +36,7 @@ def run_for_usage(command):
     return None if is_right else (command, done.returncode, done.stdout[:200], done.stderr[-500:])
 
 
+@needs_no_server
 def test_every_script_prints_its_usage():
     commands = list_usage_commands()
     assert len(commands) > 12

@@ -1,17 +1,19 @@
 """`python wsgi.py` as a process: signals, killed workers, restarts, and refused starts."""
 
+import http.client
+import json
 import os
 import signal
 import socket
-import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from eventapp.config import load_config
-from tests.conftest import MONGO_URI, drop_database
-from tests.live import Server, eventually, find_free_port
+from tests.conftest import MONGO_URI, drop_database, needs_no_server
+from tests.live import Server, eventually, find_free_port, has_read_everything
 
 EMBEDDED = {"MONGO_URI": ""}
 NO_DATABASE = {"MONGO_URI": "mongodb://127.0.0.1:9/x"}
@@ -40,21 +42,17 @@ def is_running(pid):
 
 def test_requests_under_way_finish_when_it_stops(serve):
     server = serve(BCRYPT_ROUNDS="13").wait()
-    pid, statuses = server.process.pid, []
-
-    def register(number):
+    pid, connections = server.process.pid, []
+    for number in range(3):
         body = {**PERSON, "name": f"A{number}", "email": f"a{number}@example.org"}
-        statuses.append(server.post("/api/auth/register", body, timeout=30).status_code)
-
-    threads = [threading.Thread(target=register, args=(n,)) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.3)
-    assert statuses == []
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/api/auth/register", json.dumps(body), headers)
+        connections.append(connection)
+    for connection in connections:
+        eventually(partial(has_read_everything, connection.sock))
     assert server.stop() == 0
-    for thread in threads:
-        thread.join()
-    assert statuses == [201] * 3
+    assert [connection.getresponse().status for connection in connections] == [201] * 3
     assert not is_running(pid)
     assert "Traceback" not in server.log_text()
 
@@ -66,6 +64,7 @@ def test_idle_connections_do_not_delay_the_stop(serve):
     assert time.monotonic() - began < 3
 
 
+@needs_no_server
 def test_data_survives_a_restart(serve):
     server = serve(**EMBEDDED).wait()
     assert server.post("/api/auth/register", {**PERSON, "name": "A"}).status_code == 201
@@ -74,6 +73,7 @@ def test_data_survives_a_restart(serve):
     assert server.post("/api/auth/login", PERSON).status_code == 200
 
 
+@needs_no_server
 def test_after_kill_9_at_most_a_second_of_changes_is_lost(serve):
     server = serve(**EMBEDDED).wait()
     assert server.post("/api/auth/register", {**PERSON, "name": "A"}).status_code == 201
@@ -85,6 +85,7 @@ def test_after_kill_9_at_most_a_second_of_changes_is_lost(serve):
     assert serve(**EMBEDDED).wait().post("/api/auth/login", PERSON).status_code == 200
 
 
+@needs_no_server
 def test_workers_stop_when_the_main_process_is_killed(serve):
     server = serve(**EMBEDDED).wait()
     (worker,) = server.workers()
@@ -94,6 +95,7 @@ def test_workers_stop_when_the_main_process_is_killed(serve):
     serve(**EMBEDDED, PORT=str(server.port)).wait()
 
 
+@needs_no_server
 def test_a_killed_worker_is_replaced_every_time(serve):
     server = serve(**EMBEDDED).wait()
     pids = set()
@@ -127,6 +129,7 @@ def wait_for_exit(server):
     return server.process.wait(20), server.log_text().splitlines()
 
 
+@needs_no_server
 def test_a_port_in_use_is_reported_in_one_line(serve):
     port = find_free_port()
     with socket.create_server(("127.0.0.1", port)):
@@ -135,6 +138,7 @@ def test_a_port_in_use_is_reported_in_one_line(serve):
     assert lines == [f"eventapp: cannot listen on 127.0.0.1:{port}: Address already in use"]
 
 
+@needs_no_server
 def test_a_store_in_use_is_reported_before_any_worker_starts(serve):
     first = serve(**EMBEDDED).wait()
     code, lines = wait_for_exit(serve(**EMBEDDED))
@@ -155,12 +159,14 @@ def test_a_store_in_use_is_reported_before_any_worker_starts(serve):
         ),
     ],
 )
+@needs_no_server
 def test_a_wrong_setting_is_reported_in_one_line(serve, settings, name):
     code, lines = wait_for_exit(serve(**EMBEDDED, **settings))
     assert (code, len(lines)) == (2, 1)
     assert lines[0].startswith(f"eventapp: {name}: ")
 
 
+@needs_no_server
 def test_a_server_whose_workers_cannot_start_ends_with_a_message(serve, tmp_path):
     (tmp_path / "eventapp.sqlite3").write_bytes(b"no database" * 1000)
     code, lines = wait_for_exit(serve(**EMBEDDED))
