@@ -31,6 +31,8 @@ from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
+from eventapp.announcements import routes as announcements_routes
+from eventapp.announcements import store as announcements_store
 from eventapp.bookings import event_transfer, offer_answers, store_payments
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
@@ -124,6 +126,7 @@ INDEXES = (
     payment_events_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
+    announcements_store.INDEXES,
     notifications_store.INDEXES,
     outbox_store.INDEXES,
     analytics_store.INDEXES,
@@ -143,6 +146,7 @@ BLUEPRINTS = (
     *promotions_routes.BLUEPRINTS,
     *tickets_routes.BLUEPRINTS,
     *messages_routes.BLUEPRINTS,
+    *announcements_routes.BLUEPRINTS,
     *notifications_routes.BLUEPRINTS,
     *analytics_routes.BLUEPRINTS,
     *android_routes.BLUEPRINTS,

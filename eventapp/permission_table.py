@@ -119,6 +119,14 @@ ROWS = (
         ("event_log.list_entries",),
     ),
     (
+        Action("write announcements", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE, MANAGERS),
+        ("announcements.write_announcement", "announcements.delete_announcement"),
+    ),
+    (
+        Action("see announcements", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_READ, READERS),
+        ("announcements.list_announcements",),
+    ),
+    (
         Action(
             "see bookings of an event", ANY_ORGANIZER, ORGANIZERS, ADMINS, BOOKINGS_READ, READERS
         ),

@@ -32,6 +32,12 @@ STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 BOOKED_ENTRY = ("scheduleId", "date", "location", "timezone", "startsAt", "endsAt", "copiedMoves")
 # {collection: {store: what it writes}}; `name.*` is any element of an array or value of a map.
 WRITES: Table = {
+    "announcements": {
+        "announcements.store": (
+            *(INSERT, DELETE, "status", "claim", "dueAt", "position"),
+            *("sentAt", "notified", "mailed"),
+        ),
+    },
     "apiTokens": {"accounts.store_api_tokens": (INSERT, DELETE, "role", "lastUsedAt")},
     "bookings": {
         "bookings.store": (
@@ -173,6 +179,7 @@ WRITES: Table = {
 }
 # The same for reading, by top-level fields.
 READS: Table = {
+    "announcements": {"announcements.store": (ALL,)},
     "apiTokens": {"accounts.store_api_tokens": (ALL,)},
     "bookings": {
         "analytics.store_figures": (ALL,),
@@ -191,6 +198,7 @@ READS: Table = {
         "bookings.store_moves": (ALL,),
         "bookings.store_payments": (ALL,),
         "bookings.store_payment_health": ("refundDueAt",),
+        "bookings.store_holders": (ALL,),
         "bookings.store_reports": (ALL,),
         "tickets.store": (ALL,),
     },

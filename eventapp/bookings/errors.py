@@ -32,13 +32,6 @@ class OfferUnderWay(Conflict):
     code, message = "offer_under_way", "You are just being made an offer; try again"
 
 
-class IdempotencyMismatch(Conflict):
-    """The Idempotency-Key was used with another body."""
-
-    code = "idempotency_mismatch"
-    message = "This Idempotency-Key came with another body before"
-
-
 class TemporaryFailure(AppError):
     """The request can succeed if it is sent again; nothing is written, or it is undone."""
 

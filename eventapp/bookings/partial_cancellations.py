@@ -11,7 +11,6 @@ neither, so there is a guard for each place; its counterpart is in `tickets.stor
 A request that takes everything that is left cancels the booking.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +20,6 @@ from eventapp.bookings import rules, store, store_moves, ticket_places, views
 from eventapp.bookings.bodies import CancellationInput, RefundView
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
-    IdempotencyMismatch,
     NotConfirmed,
     NotEnoughTickets,
     TicketCancelled,
@@ -30,6 +28,7 @@ from eventapp.bookings.errors import (
 )
 from eventapp.bookings.ledger.entries import build_part_entries
 from eventapp.bookings.payments.refunds import pay_in_request
+from eventapp.bookings.request_digests import digest_request
 from eventapp.bookings.service import find_booking, find_visible_booking
 from eventapp.bookings.transitions import (
     CHANGE_ATTEMPTS,
@@ -42,10 +41,9 @@ from eventapp.bookings.transitions import (
 )
 from eventapp.bookings.types import Cancellation, RequestDigests, StoredBooking
 from eventapp.bookings.waitlist_offers import offer_in_request
-from eventapp.core import json
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Query
-from eventapp.core.errors import Conflict
+from eventapp.core.errors import Conflict, IdempotencyMismatch
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import process_now
 from eventapp.inventory.service import Quantities, StockMove
@@ -94,17 +92,8 @@ def read_request(
     return CancellationRequest(
         {item["ticketTypeId"]: item["quantity"] for item in body.get("items", [])},
         tuple(body.get("ticketIds", [])),
-        _digest(body, idempotency_key, actor) if idempotency_key else None,
+        digest_request(actor, idempotency_key, body) if idempotency_key else None,
     )
-
-
-def _digest(body: CancellationInput, idempotency_key: str, actor: Actor) -> RequestDigests:
-    # The booking is not erased with its holder, so it stores neither the key nor whose it is.
-    key = f"{actor.user_id} {idempotency_key}".encode()
-    return {
-        "key": hashlib.blake2b(key, digest_size=16).hexdigest(),
-        "body": hashlib.blake2b(json.dumps(body), digest_size=16).hexdigest(),
-    }
 
 
 def cancel_tickets(

@@ -226,11 +226,16 @@ def find_page(
         hint: the name of the index to use; None to let the server choose.
     """
     if after:
-        created_at, booking_id = after
-        older = [{"createdAt": {"$lt": created_at}}, {"_id": {"$lt": booking_id}}]
-        where = {"$and": [where, {"createdAt": {"$lte": created_at}}, {"$or": older}]}
+        where = {"$and": [where, *build_position_filter(after)]}
     found = _bookings(db).find(where, hint=hint)
     return list(found.sort(NEWEST_FIRST).skip(skip).limit(limit))
+
+
+def build_position_filter(after: BookingPosition) -> list[Query]:
+    """Return the conditions that hold for the bookings after a position in NEWEST_FIRST."""
+    created_at, booking_id = after
+    older = [{"createdAt": {"$lt": created_at}}, {"_id": {"$lt": booking_id}}]
+    return [{"createdAt": {"$lte": created_at}}, {"$or": older}]
 
 
 def iterate_batches(db: Db, where: Query, batch_size: int) -> Iterator[list[StoredBooking]]:

@@ -223,6 +223,22 @@ class CodeSum(TypedDict):
     move: PendingMove | None
 
 
+class HolderFilter(TypedDict, total=False):
+    """Which confirmed bookings of an event are meant; all of them where it is empty."""
+
+    ticketTypeIds: list[int]  # those with a ticket of one of these types
+    scheduleIds: list[int]  # those for one of these schedule entries
+    checkedIn: bool  # those of which a ticket is checked in, or those of which none is
+
+
+class HeldBooking(TypedDict):
+    """The holder of a booking, and the position of the booking in lists."""
+
+    _id: ObjectId
+    userId: ObjectId
+    createdAt: datetime
+
+
 class OldPayment(TypedDict, total=False):
     """The payment of a booking until schema version 3: its last attempt to charge for a hold."""
 

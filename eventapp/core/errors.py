@@ -90,6 +90,13 @@ class Conflict(AppError):
     status, code, message = 409, "conflict", "The request conflicts with the current state"
 
 
+class IdempotencyMismatch(Conflict):
+    """The Idempotency-Key was used with another body."""
+
+    code = "idempotency_mismatch"
+    message = "This Idempotency-Key came with another body before"
+
+
 class TooLarge(AppError):
     """The body is larger than the route accepts."""
 

@@ -21,6 +21,7 @@ from eventapp.accounts import erasures, mail_requests
 from eventapp.accounts import recovery as account_recovery
 from eventapp.accounts.mail_requests import MailContext
 from eventapp.analytics import money_sums, ranking, sales_sums
+from eventapp.announcements import sending as announcements
 from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
@@ -91,6 +92,11 @@ def _delete_orphaned_chats(context: BookingContext, now: datetime) -> int:
     return messages.delete_orphaned_chats(context.db, now)
 
 
+def _delete_orphaned_announcements(context: BookingContext, now: datetime) -> int:
+    """Delete the announcements of events that were deleted."""
+    return announcements.delete_orphans(context.db, now)
+
+
 def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
     """Delete the data that interrupted uploads and deletions of photos left behind."""
     return media.delete_orphaned_chunks(context.db, now)
@@ -154,12 +160,14 @@ JOBS: dict[str, Job] = {
         Job("ledger", _copy_to_ledger, 5),
         Job("event-log", _move_to_event_log, 5),
         Job("tell", booking_notifications.notify_holders, 2),
+        Job("announcements", announcements.send_due_announcements, 2),
         Job("account-mails", _make_account_mails, 2),
         Job("mail", _send_mails, 2),
         Job("low-tickets", _warn_of_low_tickets, 30),
         Job("reports", reports.send_reports, 600),
         Job("orphans", event_closing.close_orphans, 3600),
         Job("chats", _delete_orphaned_chats, 3600),
+        Job("old-announcements", _delete_orphaned_announcements, 3600),
         Job("photos", _delete_orphaned_photos, 86_400),
         Job("erasures", _finish_erasures, 60),
         Job("password-resets", _finish_resets, 60),

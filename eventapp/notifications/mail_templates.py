@@ -23,6 +23,7 @@ TEMPLATE_NAMES = {
     rules.EVENT_CHANGED: "event",
     rules.LOW_TICKETS: "event",
     rules.WAITLIST_CLOSED: "event",
+    rules.ANNOUNCEMENT: "announcement",
     rules.REPORT: "report",
 }
 DEFAULT_TEMPLATE = "booking"

@@ -4,10 +4,11 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from eventapp.notifications.types import (
+    AnnouncementFacts,
     DateAndLocation,
     Facts,
     MailStatus,
@@ -20,7 +21,7 @@ TICKETS_CANCELLED = "tickets_cancelled"
 BOOKING_EXPIRED, WAITLIST_OFFER = "booking_expired", "waitlist_offer"
 EVENT_CHANGED, EVENT_CANCELLED, LOW_TICKETS = "event_changed", "event_cancelled", "low_tickets"
 WAITLIST_CLOSED, PAYMENT_REFUNDED = "waitlist_closed", "payment_refunded"
-REPORT = "report"
+ANNOUNCEMENT, REPORT = "announcement", "report"
 # The kinds that are shown in the app. A report is sent as a mail only.
 KINDS = (
     BOOKING_CONFIRMED,
@@ -33,6 +34,7 @@ KINDS = (
     EVENT_CHANGED,
     EVENT_CANCELLED,
     LOW_TICKETS,
+    ANNOUNCEMENT,
 )
 
 QUEUED: Final = "queued"
@@ -49,12 +51,17 @@ MAX_DOUBLINGS = 10
 GIVE_UP_AFTER = timedelta(days=1)
 MAX_SUBJECT = 200  # characters
 # The facts that organizers have typed, and the characters in them that links need.
-_TYPED_TEXTS = frozenset({"eventTitle", "location", "title", "type", "promoCode"})
+_TYPED_TEXTS = frozenset(
+    {"eventTitle", "location", "title", "type", "promoCode", "organizer", "subject", "text"}
+)
 _LINKABLE = re.compile(r"[.:/@](?=\S)")
 
 
 def compose_text(kind: str, data: Facts) -> tuple[str, str]:
     """Return the title and the message of a notification.
+
+    Args:
+        data: the facts that the app shows, and those of the mail.
 
     The title is one line, and also the subject of the mail.
     """
@@ -66,7 +73,8 @@ def may_mail(kind: str, *, is_verified: bool) -> bool:
     """Return whether a mail of this kind may be sent to an address.
 
     An address that is not verified may belong to somebody else. It gets only what its account has
-    asked for: the mails of its bookings and its places on waitlists.
+    asked for: the mails of its bookings and its places on waitlists, and announcements of events
+    that it has booked.
     """
     return is_verified or kind not in (LOW_TICKETS, REPORT)
 
@@ -202,6 +210,11 @@ def _compose_low_tickets(data: Facts) -> tuple[str, str]:
     )
 
 
+def _compose_announcement(data: Facts) -> tuple[str, str]:
+    facts = cast(AnnouncementFacts, data)
+    return f"{facts['eventTitle']}: {facts['subject']}", facts["text"]
+
+
 def _compose_report(data: Facts) -> tuple[str, str]:
     return (
         f"Your {data['period']} report: {data['from']}",
@@ -269,6 +282,7 @@ _COMPOSERS = {
     EVENT_CHANGED: _compose_event_changed,
     EVENT_CANCELLED: _compose_event_cancelled,
     LOW_TICKETS: _compose_low_tickets,
+    ANNOUNCEMENT: _compose_announcement,
     REPORT: _compose_report,
 }
 

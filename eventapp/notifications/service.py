@@ -7,6 +7,7 @@ Other features build a `NewNotification` for each occurrence and recipient, and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from bson import ObjectId
 
@@ -17,6 +18,7 @@ from eventapp.notifications import rules, store, store_outbox
 from eventapp.notifications.errors import NotificationNotFound
 from eventapp.notifications.mail_templates import render_mail
 from eventapp.notifications.types import (
+    Facts,
     MailHealth,
     NewNotification,
     RenderedNotification,
@@ -25,7 +27,7 @@ from eventapp.notifications.types import (
 
 FAILURES_SHOWN = 20
 # Re-exported for features, which cannot import the rules.
-WAITLIST_CLOSED = rules.WAITLIST_CLOSED
+WAITLIST_CLOSED, ANNOUNCEMENT = rules.WAITLIST_CLOSED, rules.ANNOUNCEMENT
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _gets_mail(new: NewNotification) -> bool:
 
 
 def _build_stored_notification(new: NewNotification) -> StoredNotification:
-    title, message = rules.compose_text(new.kind, new.data)
+    title, message = rules.compose_text(new.kind, cast(Facts, {**new.data, **new.mail_data}))
     return {
         "_id": ObjectId(),
         "key": new.key,
@@ -84,6 +86,11 @@ def _build_stored_notification(new: NewNotification) -> StoredNotification:
         "readAt": None,
         "unread": True,
     }
+
+
+def count_written(db: Db, key_prefix: str) -> tuple[int, int]:
+    """Return how many notifications and how many mails have a key that begins so."""
+    return store.count_keys(db, key_prefix), store_outbox.count_keys(db, key_prefix)
 
 
 def list_notifications(

@@ -19,6 +19,8 @@ from eventapp.notifications.types import QueuedMail, StoredNotification
 Keyed = TypeVar("Keyed", StoredNotification, QueuedMail)
 
 RETENTION_SECONDS = 365 * 86400
+# Keys are ASCII, so each of them that begins with a text sorts below the text with this character.
+GREATEST_CHARACTER = "\x7f"
 NEWEST_FIRST = [("_id", DESCENDING)]
 INDEXES = {
     "notifications": [
@@ -50,6 +52,16 @@ def insert_missing(collection: Collection[Keyed], documents: Sequence[Keyed]) ->
 def insert_notifications(db: Db, notifications: Sequence[StoredNotification]) -> int:
     """Insert the notifications whose key is not stored yet, and return how many were inserted."""
     return insert_missing(_notifications(db), notifications)
+
+
+def build_key_filter(prefix: str) -> Query:
+    """Return the filter for keys that begin with a text, which an index over `key` serves."""
+    return {"key": {"$gte": prefix, "$lt": prefix + GREATEST_CHARACTER}}
+
+
+def count_keys(db: Db, prefix: str) -> int:
+    """Return how many notifications have a key that begins with this text."""
+    return _notifications(db).count_documents(build_key_filter(prefix))
 
 
 def build_user_filter(user_id: ObjectId, *, unread: bool = False) -> Query:

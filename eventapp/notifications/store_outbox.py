@@ -14,7 +14,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 
 from eventapp.core.database import Db, exclude_ids
-from eventapp.notifications.store import insert_missing
+from eventapp.notifications.store import build_key_filter, insert_missing
 from eventapp.notifications.types import DueMail, FailedMail, MailOutcome, MailStatus, QueuedMail
 
 RETENTION_SECONDS = 30 * 86400
@@ -85,6 +85,11 @@ def record_outcome(db: Db, mail: QueuedMail, outcome: MailOutcome) -> bool:
 def count_by_status(db: Db, statuses: Sequence[MailStatus]) -> dict[MailStatus, int]:
     """Return how many mails have each status."""
     return {status: _mails(db).count_documents({"status": status}) for status in statuses}
+
+
+def count_keys(db: Db, prefix: str) -> int:
+    """Return how many mails have a key that begins with this text."""
+    return _mails(db).count_documents(build_key_filter(prefix))
 
 
 def find_last_failures(db: Db, limit: int) -> list[FailedMail]:

@@ -28,8 +28,10 @@ Facts = TypedDict(
         # In every notification except a report:
         "eventId": int,
         "eventTitle": str,
+        # In every notification except a report and an announcement:
         "quantity": int,  # tickets
-        # In every notification except a report; in `waitlist_closed` only if they are known:
+        # In every notification of a booking, and in `event_changed`, `low_tickets` and, if they are
+        # known, in `waitlist_closed`:
         "date": str,  # YYYY-MM-DD, in `timezone`
         "startsAt": datetime | None,  # UTC; None where no time is known, absent in older ones
         "timezone": str | None,  # IANA name; None if unknown, absent in older ones
@@ -44,6 +46,8 @@ Facts = TypedDict(
         "left": int,  # tickets of the booking that a cancellation has left
         # In `event_changed`:
         "schedule": list[DateAndLocation],  # the event's new schedule
+        # In `announcement`:
+        "announcementId": ObjectId,
         # In `waitlist_closed`: one of `waitlist.types.CloseReason`.
         "reason": str,
         # In `report`:
@@ -86,8 +90,21 @@ class ReportRow(ReportAmounts):
     ended: int  # bookings of the period that were cancelled or have expired
 
 
+class AnnouncementFacts(TypedDict):
+    """What the text of an announcement is composed of."""
+
+    eventTitle: str
+    subject: str  # one line
+    text: str  # as the organizer has written it
+
+
 class MailFacts(TypedDict, total=False):
-    """Further facts, which only the mail of a notification contains."""
+    """Further facts, which the app does not show beside the text of a notification."""
+
+    # Of an announcement:
+    organizer: str  # the organizer's name as the event shows it
+    subject: str  # one line
+    text: str  # as the organizer has written it
 
     # Of a booking:
     items: Sequence[MailItem]
@@ -146,7 +163,7 @@ class NewNotification:
         kind: one of rules.KINDS, or rules.REPORT.
         occurred_at: the time of the occurrence, in UTC.
         data: the facts that the app shows in addition to the text.
-        mail_data: further facts for the mail.
+        mail_data: further facts for the text and the mail.
         in_app: False for a mail that has no notification in the app.
     """
 
@@ -168,7 +185,7 @@ class StoredNotification(TypedDict):
     userId: ObjectId  # the recipient
     kind: str  # one of rules.KINDS
     title: str  # one line
-    message: str  # one or two sentences
+    message: str  # one or two sentences; of an announcement its text
     data: Facts  # what the app shows in addition to the text
     createdAt: datetime  # the time of the occurrence; a TTL index deletes it a year later
     readAt: datetime | None  # when the user first read it; None before

@@ -20,6 +20,7 @@ INEXPRESSIBLE_ERRORS = {
     "Must be greater than or equal to 2000-01-01 00:00:00+00:00 and less than or equal to "
     "2200-01-01 00:00:00+00:00.",
     "Must be in the future.",
+    "Must be within a year.",
     "Not an IANA time zone, as Europe/Athens",
     "Not an IANA time zone, such as Europe/Athens.",
     # Local times of a schedule entry are compared with each other.

@@ -1,5 +1,6 @@
 """Every list of the OpenAPI document can be walked to its end by cursors."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +16,7 @@ from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests import payments, sales
 from tests.bookings_factories import Caller, context_of, event_of
-from tests.factories import make_user
+from tests.factories import day, make_user
 
 # Answers with rows that need no cursor, and what limits the number of their rows.
 BOUNDED = {
@@ -113,6 +114,20 @@ def walk_event_bookings(scene: Scene, path: str) -> Walk:
 
     repeat(add)
     return Walk(host, path.replace("{event_id}", str(event_id)), add)
+
+
+def walk_announcements(scene: Scene, path: str) -> Walk:
+    host = scene.caller("organizer")
+    event_id = event_of(scene.db, 5, organizer_id=host.id)
+    path, days = path.replace("{event_id}", str(event_id)), itertools.count(1)
+
+    def add() -> object:
+        send_at = f"{day(next(days))}T12:00:00Z"
+        body = {"subject": "News", "text": "Hello", "sendAt": send_at}
+        return host.call("POST", path.removeprefix("/api"), body)
+
+    repeat(add)
+    return Walk(host, path, add)
 
 
 def walk_messages(scene: Scene, path: str) -> Walk:
@@ -217,6 +232,7 @@ WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/users/{user_id}/bookings": walk_own_bookings,
     "/api/events/{event_id}/bookings": walk_event_bookings,
     "/api/events/{event_id}/messages": walk_messages,
+    "/api/events/{event_id}/announcements": walk_announcements,
     "/api/events/{event_id}/availability": walk_availability,
     "/api/notifications": walk_notifications,
     "/api/analytics/events": walk_events,
@@ -266,7 +282,7 @@ def test_every_list_of_the_document_has_a_cursor_or_a_bound(document: dict[str, 
 
 def identify(row: dict[str, Any]) -> str:
     """Return the id of a row of any list."""
-    names = ("_id", "logId", "sessionId", "bookingId", "eventId", "ticketTypeId")
+    names = ("_id", "announcementId", "logId", "sessionId", "bookingId", "eventId", "ticketTypeId")
     return str(next(row[name] for name in names if row.get(name)))
 
 
@@ -284,7 +300,7 @@ def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[lis
 
 ROW_NAMES = (
     *("users", "events", "waitlist", "notifications", "bookings", "messages"),
-    *("availability", "sessions", "payments", "entries"),
+    *("availability", "sessions", "payments", "entries", "announcements"),
 )
 
 

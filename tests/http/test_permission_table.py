@@ -59,7 +59,7 @@ class Owners:
         owner = Caller(self._client, self._app, role)
         event = factories.make_event(self._db, organizer_id=owner.id)
         values = {"event_id": event["eventId"], "user_id": owner.id, **PARTS}
-        values["image_id"] = ObjectId()
+        values["image_id"] = values["announcement_id"] = ObjectId()
         if {"{booking_id}", "{ticket_id}", "{reference}"} & set(re.findall(r"{\w+}", path)):
             hold = path.endswith("/confirm")
             booking = owner.book(event["eventId"], hold=hold)

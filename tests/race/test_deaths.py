@@ -327,6 +327,8 @@ ELSEWHERE = {"deletion-recorded", "deletion", "deletion-recorded-again"}
 ELSEWHERE |= {"bookings-transferred"}
 # These are in `tests/race/test_payment_deaths.py`.
 ELSEWHERE |= {"retake", "retake-confirmed"}
+# These are in `tests/race/test_announcements_race.py`.
+ELSEWHERE |= {"announcement-claimed", "announced", "announcement-advanced"}
 # This is in `tests/race/test_receipts_race.py`.
 ELSEWHERE |= {"receipt"}
 # These are in `tests/race/test_event_log_deaths.py`.

@@ -16,7 +16,7 @@ from eventapp.bookings.store import HELD_INDEX
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.jobs import service as jobs
-from tests import payments
+from tests import announcements, payments
 from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI
 from tests.plans import (
@@ -30,7 +30,10 @@ from tests.plans import (
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
 )
-COLLECTIONS = ("events", "bookings", "ledger", "waitlist", "users", "sessions")
+COLLECTIONS = (
+    *("events", "bookings", "ledger", "waitlist", "users", "sessions"),
+    *("announcements", "notifications", "mails"),
+)
 # Partial indexes that hold only what a field of a query looks for.
 PARTIAL_INDEXES = {"restock": ("due", "restock_due"), "ledgerDue": (True, "ledger_due")}
 MANY = 400
@@ -189,6 +192,26 @@ def test_ending_an_event_uses_indexes(recorded):
     recorded.ann.wait(6, 1, 2)
     assert recorded.scanned(lambda: recorded.host.call("POST", "/events/6/cancel")) == []
     assert recorded.scanned(lambda: recorded.host.call("DELETE", "/events/6")) == []
+
+
+def test_writing_listing_and_sending_announcements_uses_indexes(recorded):
+    host, db = recorded.host, recorded.db
+    recorded.bob.book(7)
+    one = {"text": "x", "subject": "x", "to": {}, "status": "sent"}
+    numbers = [{"eventId": 100 + n, "day": "2026-01-01", "slot": 0} for n in range(MANY)]
+    db.announcements.insert_many([{**one, **each} for each in numbers])
+    id_ = announcements.write(host, 7)
+    path = "/events/7/announcements"
+    cursor = host.get(f"{path}?limit=1").json["nextCursor"] or ""
+    for act in (
+        lambda: announcements.announce(host, 7, key="k", to={"checkedIn": False}),
+        lambda: announcements.announce(host, 7, key="k", to={"checkedIn": False}),
+        lambda: host.get(path),
+        lambda: host.get(f"{path}?cursor={cursor}"),
+        lambda: host.call("DELETE", f"{path}/{id_}"),
+        lambda: announcements.send(recorded.app),
+    ):
+        assert recorded.scanned(act) == []
 
 
 def test_lists_and_tables_of_payments_use_indexes(recorded):

@@ -34,6 +34,9 @@ ALL_FACTS = {
     "period": "daily",
     "from": "2030-04-30",
     "to": "2030-04-30",
+    "organizer": "A <of> B",
+    "subject": "News",
+    "text": "Doors open at <of> seven.",
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bson import ObjectId
-from flask import Response, request
+from flask import Response
 from marshmallow import Schema
 
 from eventapp.bookings import partial_cancellations, service, waitlist_offers
@@ -24,8 +24,9 @@ from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.access.rate_limits import limit_guesses
 from eventapp.core.clock import utc_now
-from eventapp.core.errors import Forbidden, ValidationFailed
+from eventapp.core.errors import Forbidden
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.idempotency_key import HEADER, KEY_SCHEMA, read_idempotency_key
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import created_response, json_response
@@ -33,22 +34,20 @@ from eventapp.core.json import JsonObject
 
 bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
-MAX_KEY_LENGTH = 200
-KEY_SCHEMA = {"maxLength": MAX_KEY_LENGTH, "pattern": r"^[ -~\xa1-\xac\xae-\xff]+$"}
 REFERENCE = "$response.body#/data/booking/bookingReference"
 
 
 @bp.route("", methods=["POST"])
 @user_required
 @bp.arguments(BookingBody)
-@bp.header_parameter("Idempotency-Key", **KEY_SCHEMA)
+@bp.header_parameter(HEADER, **KEY_SCHEMA)
 @bp.response(201, BookedAnswer, headers=LOCATION_HEADER)
 @bp.response_link(201, "bookings_show_by_reference", reference=REFERENCE)
 @bp.alt_response(202, schema=BookedAnswer, success=True)
 @bp.error_responses(404, 409)
 def create_booking(body: PurchaseInput) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
-    purchase = read_purchase(body, _read_idempotency_key())
+    purchase = read_purchase(body, read_idempotency_key())
     with limit_guesses(sales.PROMO_REFUSALS if body.get("promoCode") else ()):
         answer = checkout.book_and_pay(
             current_booking_context(), current_actor(), purchase, utc_now()
@@ -57,14 +56,6 @@ def create_booking(body: PurchaseInput) -> Response:
     if answer.status != CREATED:
         return json_response(answer_body, answer.status)
     return created_response(answer_body, f"/api/bookings/{answer.data['booking']['_id']}")
-
-
-def _read_idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        errors = {"Idempotency-Key": [f"Must have 1 to {MAX_KEY_LENGTH} printable characters"]}
-        raise ValidationFailed("Invalid Idempotency-Key", errors=errors)
-    return key
 
 
 @bp.route("", endpoint="my_bookings")  # the endpoint is the operationId
@@ -159,7 +150,7 @@ def cancel_booking(booking_id: ObjectId) -> Response:
 @bp.route("/<oid:booking_id>/cancellations", methods=["POST"])
 @user_required
 @bp.arguments(CancellationBody)
-@bp.header_parameter("Idempotency-Key", **KEY_SCHEMA)
+@bp.header_parameter(HEADER, **KEY_SCHEMA)
 @bp.response(201, CancellationAnswer)
 @bp.error_responses(404, 409)
 def cancel_tickets(body: CancellationInput, booking_id: ObjectId) -> Response:
@@ -169,7 +160,7 @@ def cancel_tickets(body: CancellationInput, booking_id: ObjectId) -> Response:
     ticket is left, the booking is cancelled. The other tickets keep their ids and codes.
     """
     context, actor = current_booking_context(), current_actor()
-    request_ = partial_cancellations.read_request(body, _read_idempotency_key(), actor)
+    request_ = partial_cancellations.read_request(body, read_idempotency_key(), actor)
     cancelled = partial_cancellations.cancel_tickets(
         context, booking_id, request_, actor, utc_now()
     )
@@ -194,7 +185,7 @@ def confirm_booking(booking_id: ObjectId) -> Response:
 
 @bp.route("/<oid:booking_id>/payments", methods=["POST"])
 @user_required
-@bp.header_parameter("Idempotency-Key", **KEY_SCHEMA)
+@bp.header_parameter(HEADER, **KEY_SCHEMA)
 @bp.response(201, BookedAnswer)
 @bp.alt_response(200, schema=BookedAnswer, success=True)
 @bp.error_responses(404, 409)
@@ -203,7 +194,7 @@ def begin_payment(booking_id: ObjectId) -> Response:
 
     At most one attempt is live. A booking that is confirmed already is answered with 200.
     """
-    digest = checkout.digest_key(current_actor(), _read_idempotency_key())
+    digest = checkout.digest_key(current_actor(), read_idempotency_key())
     request_ = checkout.PaymentRequest(is_next=True, digest=digest)
     return _pay(booking_id, request_, held_status=CREATED)
 

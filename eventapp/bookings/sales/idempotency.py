@@ -19,9 +19,10 @@ from bson import ObjectId
 
 from eventapp.bookings import store
 from eventapp.bookings.bodies import PurchaseData
-from eventapp.bookings.errors import IdempotencyMismatch, RequestUnderWay
+from eventapp.bookings.errors import RequestUnderWay
 from eventapp.bookings.sales.purchases import Purchase, PurchaseAnswer
 from eventapp.core.database import Db
+from eventapp.core.errors import IdempotencyMismatch
 from eventapp.core.waiting import BoundedWait
 from eventapp.inventory.service import Inventory
 from eventapp.waitlist import joining

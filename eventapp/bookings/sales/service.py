@@ -30,7 +30,6 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
     AlreadyBooked,
-    IdempotencyMismatch,
     NoFreeReference,
     OfferUnderWay,
     RequestUnderWay,
@@ -48,7 +47,7 @@ from eventapp.bookings.sales.purchases import (
 )
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
-from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
+from eventapp.core.errors import DatabaseUnavailable, IdempotencyMismatch, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
 from eventapp.events.types import SaleState
 from eventapp.inventory.nameable_types import find_unlocked

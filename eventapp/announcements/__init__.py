@@ -1,0 +1,1 @@
+"""Announcements of organizers to the holders of bookings of their events."""
