@@ -197,7 +197,7 @@ ROWS = (
         Action("book and wait", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE, NO_TEAM),
         (
             *("bookings.create_booking", "bookings.confirm_booking", "waitlist.join_waitlist"),
-            "bookings.begin_payment",
+            *("bookings.begin_payment", "ticket_attendees.set_attendee"),
             *("waitlist.join", "offers.accept_offer", "offers.leave_waitlist"),
         ),
     ),

@@ -106,6 +106,8 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "announcements": {"sending": "service"},
     "bookings": {
+        "attendee_schemas": "schemas",
+        "attendees": "service",
         "bodies": "types",
         "holders": "service",
         "request_digests": "service",
@@ -145,6 +147,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "events": {
         "alerts": "service",
+        "attendees": "service",
         "availability": "service",
         "bodies": "types",
         "cache": "cache",

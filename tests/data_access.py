@@ -23,7 +23,10 @@ from tests.architecture import PACKAGE, ROOT
 # ALL: every field is read. INSERT and DELETE: whole documents are written or removed.
 ALL, INSERT, DELETE = "*", "<insert>", "<delete>"
 # Fields whose names below them are ids or kinds: `inFlight.<bookingId>` is `inFlight.*` here.
-MAPS = frozenset({"cells", "queues", "inFlight", "promoCodes", "tell", "checkIns", "slots"})
+MAPS = frozenset(
+    {"cells", "queues", "inFlight", "promoCodes", "tell", "checkIns", "slots"}
+    | {"answeredQuestions", "attendees"}
+)
 TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
 Table = Mapping[str, Mapping[str, Iterable[str]]]
 
@@ -47,7 +50,7 @@ WRITES: Table = {
             *("items", "quantity", "totalPrice", "totalCents", "discountCents"),
             *("payment", "refund", "refundDueAt", "reconcileAt"),
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt", "cancellations"),
-            *("entries", "ledgerDue"),
+            *("entries", "ledgerDue", "attendees", "attendees.*", "holderIsShown"),
         ),
         "bookings.store_copies": BOOKED_ENTRY,
         "bookings.store_due": ("tell", "tellAt"),
@@ -85,7 +88,7 @@ WRITES: Table = {
             *(INSERT, "title", "description", "category", "image", "photo", "organizer"),
             *("schedule", "nextScheduleId", "ticketTypes", "nextTypeId", "tags", "status"),
             *("quotas", "nextQuotaId", "waitSequence", "queues"),
-            *("questions", "nextQuestionId", "formerQuestions"),
+            *("questions", "nextQuestionId", "formerQuestions", "answeredQuestions.*"),
             *("closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "overAt", "listed", "public"),
             "minPrice",
@@ -107,7 +110,7 @@ WRITES: Table = {
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
             *("available", "cells.*", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
             *("quotas.*.availableTickets", "quotas.*.waiting", "queues.*", "waitSequence"),
-            *("promoCodes.*", "rev", "changedAt"),
+            *("promoCodes.*", "answeredQuestions.*", "rev", "changedAt"),
         ),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store_repairs": (
@@ -173,6 +176,7 @@ WRITES: Table = {
         "waitlist.store": (
             *(INSERT, "active", "status", "quantity", "offering", "offers", "restock"),
             *("userId", "idempotency", "updatedAt", "forgotten", "tellAt", "closeReason"),
+            *("attendees", "holderIsShown"),
         ),
         "waitlist.store_migration": ("scheduleId",),
     },
@@ -224,20 +228,20 @@ READS: Table = {
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
             *("terms", "cellsCounted", "quotas", "queues", "waitSequence"),
-            *("promoCodes", "closedUntil"),
+            *("promoCodes", "closedUntil", "questions", "answeredQuestions"),
         ),
         "inventory.store_waitlists": ("eventId", "schedule", "queues"),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
             *("terms", "cells", "cellsCounted", "quotas", "queues", "waitSequence"),
-            *("promoCodes", "closedUntil"),
+            *("promoCodes", "closedUntil", "questions", "answeredQuestions"),
         ),
         "inventory.store_promo_codes": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
             *("terms", "cellsCounted", "quotas", "queues", "waitSequence"),
-            *("promoCodes", "closedUntil"),
+            *("promoCodes", "closedUntil", "questions", "answeredQuestions"),
         ),
         "promotions.store": (
             *("eventId", "rev", "closedUntil", "ticketTypes", "promoCodes", "nextCodeId"),

@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 from bson import ObjectId
 
 from eventapp.bookings.types import BookingItem, OfferStatus, Shortfall, Status
+from eventapp.events.question_types import AttendeeAnswer, AttendeeInput
 from eventapp.payments.types import Amount, PaymentState, RefundReason
 from eventapp.waitlist.types import EntryView
 
@@ -30,6 +31,16 @@ class PaymentView(TypedDict):
     provider: NotRequired[str]  # the name of the provider; absent before the first attempt
     refusal: NotRequired[str]  # the provider's code of why the last attempt was refused
     expiresAt: datetime | None  # until when the tickets are held; None if they are not
+
+
+class AttendeeView(TypedDict):
+    """Who comes with a ticket, as the API shows it."""
+
+    ticketId: str
+    ticketTypeId: int
+    name: str
+    email: str | None
+    answers: list[AttendeeAnswer]
 
 
 class BookingView(TypedDict):
@@ -61,6 +72,8 @@ class BookingView(TypedDict):
     payment: PaymentView | None  # None for free bookings
     refund: RefundView | None  # the sum
     refunds: list[RefundView]
+    attendees: list[AttendeeView] | None  # None if the caller may not see them
+    incompleteTickets: list[str]  # the ids of the tickets of which it is not known who comes
 
 
 class OfferView(TypedDict):
@@ -119,6 +132,16 @@ class ItemInput(TypedDict):
     quantity: int  # tickets, at least 1
 
 
+class NewAttendee(AttendeeInput):
+    """The body of PUT /tickets/{ticketId}/attendee."""
+
+
+class TicketAttendeeInput(AttendeeInput):
+    """Who comes with one of the tickets of a purchase."""
+
+    ticketTypeId: int
+
+
 class PurchaseInput(TypedDict):
     """The body of POST /bookings.
 
@@ -136,6 +159,7 @@ class PurchaseInput(TypedDict):
     promoCode: NotRequired[str | None]
     hold: bool  # True to hold the tickets for a payment
     onShortfall: NotRequired[Shortfall]
+    attendees: NotRequired[list[TicketAttendeeInput]]  # assigned to the tickets of a type in order
 
 
 class QuoteInput(TypedDict):

@@ -11,6 +11,7 @@ from typing import cast, get_args
 
 from eventapp.bookings.bodies import ItemPrice, Quote
 from eventapp.bookings.types import (
+    AttendeesByType,
     BookingId,
     BookingItem,
     Cancellation,
@@ -22,6 +23,7 @@ from eventapp.bookings.types import (
     StoredBooking,
     UserId,
 )
+from eventapp.events.question_types import Attendee
 from eventapp.events.types import SaleState, ScheduleEntry
 from eventapp.payments.types import Amount, PaymentState, Refund, RefundReason
 
@@ -34,6 +36,8 @@ ACTIVE_STATUSES = (HELD, CONFIRMED)
 PAYMENT_STATES: tuple[PaymentState, ...] = get_args(PaymentState)
 # 0, O, 1, I and L are left out, because they are mistaken for one another when read aloud.
 REFERENCE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+# The most attendees of one purchase. The tickets of a larger one get theirs one by one.
+MAX_ATTENDEES = 100
 # The slot of a booking that its holder made. See `bookings.store`.
 DIRECT_SLOT = "direct"
 # The request that cancels a booking pays its refund within this time, else the worker does.
@@ -190,6 +194,7 @@ def build_booking(
     currency: str,
     hold_until: datetime | None,
     now: datetime,
+    attendees: AttendeesByType | None = None,
 ) -> StoredBooking:
     """Return a booking to store.
 
@@ -198,6 +203,7 @@ def build_booking(
         discounts: the discount of one ticket in cents by ticketTypeId (see `price_items`).
         promo_code: the code that gives the discounts, as its organizer writes it.
         hold_until: the end of the hold; None for a booking that is confirmed at once.
+        attendees: assigned to the tickets of their types in order; the rest is ignored.
     """
     totals = sum_items(price_items(event, taken, discounts))
     booking: StoredBooking = {
@@ -223,12 +229,25 @@ def build_booking(
         "updatedAt": now,
         "cancelledAt": None,
         "refund": None,
+        "holderIsShown": True,
     }
     if promo_code is not None:
         booking["promoCode"] = promo_code
+    if placed := _place_attendees(attendees or {}, taken):
+        booking["attendees"] = placed
     copied = {**copy_entry(schedule_entry), "bookedMoves": schedule_entry["moves"]}
     booked = cast(StoredBooking, {**booking, **copied})
     return booked if hold_until else add_pending_notification(booked, BOOKING_CONFIRMED, now)
+
+
+def _place_attendees(attendees: AttendeesByType, taken: Mapping[int, int]) -> dict[str, Attendee]:
+    """Return the attendees of the tickets that were taken, by the places of the tickets."""
+    return {
+        f"{type_id}-{number}": each
+        for type_id, quantity in taken.items()
+        for number, each in enumerate(attendees.get(type_id, [])[:quantity], start=1)
+        if each is not None
+    }
 
 
 def copy_entry(entry: ScheduleEntry) -> EntryCopy:

@@ -4,7 +4,8 @@ from typing import Any, ClassVar, get_args
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from eventapp.bookings.rules import PAYMENT_STATES, STATUSES
+from eventapp.bookings.attendee_schemas import BookedAttendees, TicketAttendeeBody
+from eventapp.bookings.rules import MAX_ATTENDEES, PAYMENT_STATES, STATUSES
 from eventapp.bookings.types import Shortfall
 from eventapp.core.http.fields import (
     MAX_INT64,
@@ -74,6 +75,11 @@ class BookingBody(Schema):
     )
     hold = StrictBool(load_default=False)
     onShortfall = fields.String(validate=validate.OneOf(get_args(Shortfall)))
+    attendees = fields.List(
+        fields.Nested(TicketAttendeeBody),
+        validate=validate.Length(1, MAX_ATTENDEES),
+        metadata={"description": "Who comes, in the order of the tickets of each type."},
+    )
 
     class Meta:
         json_schema: ClassVar[dict[str, Any]] = {
@@ -253,7 +259,7 @@ class PaymentAnswer(Schema):
     )
 
 
-class BookingAnswer(Schema):
+class BookingAnswer(BookedAttendees):
     """A booking. Items, quantity and price are what is left after tickets were cancelled.
 
     While it is held or confirmed, it shows its schedule entry as that is now.

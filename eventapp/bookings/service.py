@@ -19,7 +19,7 @@ from eventapp.bookings.rules import from_cents, to_cents
 from eventapp.bookings.store import BookingPosition
 from eventapp.bookings.ticket_places import list_issued_items
 from eventapp.bookings.types import StoredBooking
-from eventapp.bookings.views import list_refunds
+from eventapp.bookings.views import list_attendees, list_refunds
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
@@ -33,6 +33,7 @@ __all__ = [
     "follow_event",
     "follow_events",
     "from_cents",
+    "list_attendees",
     "list_issued_items",
     "list_refunds",
     "to_cents",
@@ -110,15 +111,31 @@ def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor
     return actor.may_manage_event(booking["eventId"], organizer_id)
 
 
+def may_see_attendees(booking: StoredBooking, actor: Actor) -> bool:
+    """Return whether a booking that the caller sees shows them who comes with its tickets.
+
+    An API token shows that only to the holder. For organizers there is a list with a scope of its
+    own.
+    """
+    return actor.token is None or is_holder_or_admin(booking, actor)
+
+
 def render_current(
-    context: BookingContext, booking: StoredBooking, client_secret: str | None = None
+    context: BookingContext,
+    booking: StoredBooking,
+    actor: Actor,
+    client_secret: str | None = None,
 ) -> BookingView:
-    """Return a booking as the API shows it, with the present state of its schedule entry.
+    """Return a booking as the API shows it to a caller, with the present state of its entry.
 
     Args:
         client_secret: lets the buyer pay; it is shown to the buyer alone.
     """
-    return views.render_booking(follow_event(context.db, booking), client_secret)
+    return views.render_booking(
+        follow_event(context.db, booking),
+        client_secret,
+        with_attendees=may_see_attendees(booking, actor),
+    )
 
 
 def render_visible_booking(
@@ -129,7 +146,7 @@ def render_visible_booking(
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
     """
-    return render_current(context, find_visible_booking(context, booking_id, actor))
+    return render_current(context, find_visible_booking(context, booking_id, actor), actor)
 
 
 def render_booking_by_reference(
@@ -141,7 +158,7 @@ def render_booking_by_reference(
         BookingNotFound: there is none, or the caller may not see it.
     """
     found = _require_visible(context, store.find_by_reference(context.db, reference), actor)
-    return render_current(context, found)
+    return render_current(context, found, actor)
 
 
 # Lists.
@@ -190,7 +207,7 @@ def list_user_bookings(
 ) -> JsonObject:
     """Return a page of a user's bookings, newest first."""
     filters = _build_filters(context, request, now)
-    return _list_page(context, "userId", user_id, filters, request)
+    return _list_page(context, "userId", user_id, filters, request, with_attendees=True)
 
 
 def list_event_bookings(
@@ -208,7 +225,15 @@ def list_event_bookings(
         filters["active"] = False
     # A hold lasts minutes, so all events together have fewer holds than one event has bookings.
     hint = store.HELD_INDEX if request.status == rules.HELD else None
-    return _list_page(context, "eventId", event_id, filters, request, hint)
+    return _list_page(
+        context,
+        "eventId",
+        event_id,
+        filters,
+        request,
+        hint,
+        with_attendees=actor.token is None,
+    )
 
 
 def _list_page(
@@ -218,6 +243,8 @@ def _list_page(
     filters: Query,
     request: BookingPageRequest,
     hint: str | None = None,
+    *,
+    with_attendees: bool,
 ) -> JsonObject:
     """Return a page of the bookings of one user or one event.
 
@@ -249,7 +276,10 @@ def _list_page(
     bookings = found[: request.limit]
     has_more = len(found) > request.limit
     return {
-        "bookings": [views.render_booking(each) for each in follow_events(context.db, bookings)],
+        "bookings": [
+            views.render_booking(each, with_attendees=with_attendees)
+            for each in follow_events(context.db, bookings)
+        ],
         **paging.make_page_envelope(page=start.page, limit=request.limit, counted=start.counted),
         "next": _build_position(bookings[-1], start, list_id) if has_more else None,
     }

@@ -28,6 +28,7 @@ from eventapp.bookings.ledger.types import LedgerEntry
 from eventapp.bookings.store_payments import build_payment_guard
 from eventapp.bookings.types import BookingIdOnly, Cancellation, StoredBooking, Tombstone
 from eventapp.core.database import Db, Query, make_unknown_outcome_error, try_insert_unordered
+from eventapp.events.question_types import Attendee
 
 NO_TOMBSTONE: Query = {"void": {"$ne": True}}
 NO_PENDING_MOVE: Query = {"restock": {"$ne": "due"}}
@@ -326,6 +327,24 @@ def update_bookings(
     return db.bookings.bulk_write(updates, ordered=False).modified_count if updates else 0
 
 
+def set_attendee(db: Db, booking: StoredBooking, place: str, attendee: Attendee) -> bool:
+    """Store who comes with the ticket at a place of a confirmed booking.
+
+    Returns:
+        False, with nothing written, if the booking has another holder or status than when it was
+        read, or the ticket is checked in or cancelled.
+    """
+    where: Query = {
+        "_id": booking["_id"],
+        "userId": booking["userId"],
+        "status": booking["status"],
+        f"checkIns.{place}": {"$exists": False},
+        "cancellations.places": {"$ne": place},
+    }
+    update = {"$set": {f"attendees.{place}": attendee}}
+    return _bookings(db).update_one(where, update).matched_count == 1
+
+
 # Personal data.
 
 
@@ -349,10 +368,11 @@ def set_organizer(
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """Remove the user's id and idempotency keys from their bookings, which are kept."""
+    """Remove the user's id, idempotency keys and attendees from their bookings, which are kept."""
     found = cast(Iterable[BookingIdOnly], db.bookings.find({"userId": user_id}, {"_id": 1}))
     for booking in found:
         fields = {"userId": None, "slot": f"gone-{booking['_id']}"}
         db.bookings.update_one(
-            {"_id": booking["_id"]}, {"$set": fields, "$unset": {"idempotency": ""}}
+            {"_id": booking["_id"]},
+            {"$set": fields, "$unset": {"idempotency": "", "attendees": "", "holderIsShown": ""}},
         )

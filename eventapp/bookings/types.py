@@ -3,12 +3,14 @@
 Times are aware and in UTC. A document with `void: true` is not a booking: see `Tombstone`.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
 from eventapp.bookings.ledger.types import LedgerEntry
+from eventapp.events.question_types import Attendee
 from eventapp.payments.types import Amount, Payment, Refund
 from eventapp.waitlist.types import IdempotencyRecord
 
@@ -31,6 +33,11 @@ ChangeReason: TypeAlias = Literal[
 Shortfall: TypeAlias = Literal["reject", "partial", "waitlist"]
 # How a waitlist offer was answered: `open` before, and `expired` if it was not answered in time.
 OfferStatus: TypeAlias = Literal["open", "accepted", "declined", "expired"]
+
+
+# Who comes with the tickets of a booking, by ticketTypeId and in the order of the tickets; None
+# where that is not known.
+AttendeesByType: TypeAlias = Mapping[int, Sequence[Attendee | None]]
 
 
 class BookingItem(TypedDict):
@@ -149,6 +156,11 @@ class StoredBooking(BookedEntry):
     entries: NotRequired[list[LedgerEntry]]
     ledgerDue: NotRequired[Literal[True]]  # there are entries that are not yet in the ledger
     checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; only `eventapp.tickets` uses it
+    # Who comes with the tickets, by place. A ticket that was cancelled or given back may have one.
+    attendees: NotRequired[dict[str, Attendee]]
+    # The organizer sees the holder's name and email. Absent in bookings of older versions, whose
+    # holders did not know of it.
+    holderIsShown: NotRequired[Literal[True]]
 
 
 class EntryCopy(TypedDict):

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import cast
 
-from eventapp.bookings.bodies import BookingView, PaymentView, RefundView
+from eventapp.bookings.bodies import AttendeeView, BookingView, PaymentView, RefundView
 from eventapp.bookings.rules import HELD, from_cents, make_ticket_id, to_cents
+from eventapp.bookings.ticket_places import get_type_id, list_places
 from eventapp.bookings.types import BookingId, BookingItem, StoredBooking
+from eventapp.events.question_types import Attendee
 from eventapp.payments.types import PaymentState, Refund
 
 # What the API shows of a booking, in this order.
@@ -14,11 +16,14 @@ VIEW_FIELDS = tuple(BookingView.__annotations__)
 ATTEMPT_FIELDS = ("attemptId", "provider", "cents", "state", "begunAt", "succeededAt", "refusal")
 
 
-def render_booking(booking: StoredBooking, client_secret: str | None = None) -> BookingView:
+def render_booking(
+    booking: StoredBooking, client_secret: str | None = None, *, with_attendees: bool = True
+) -> BookingView:
     """Return the booking as the API shows it.
 
     Args:
         client_secret: lets the buyer pay; None if there is nothing to pay, or for others.
+        with_attendees: whether the caller may see who comes with the tickets.
     """
     discount = booking.get("discountCents", 0)
     computed = {
@@ -29,9 +34,45 @@ def render_booking(booking: StoredBooking, client_secret: str | None = None) -> 
         "payment": _render_payment(booking, client_secret),
         "refund": sum_refunds(booking),
         "refunds": list_refunds(booking),
+        "attendees": list_attendees(booking) if with_attendees else None,
+        "incompleteTickets": _list_incomplete(booking),
     }
     shown = {name: computed.get(name, booking.get(name)) for name in VIEW_FIELDS}
     return cast(BookingView, shown)
+
+
+def list_attendees(booking: StoredBooking) -> list[AttendeeView]:
+    """Return who comes with the tickets of a held or confirmed booking, in their order."""
+    attendees = booking.get("attendees", {})
+    return [
+        render_attendee(booking, place, attendees[place])
+        for place in _list_active_places(booking)
+        if place in attendees
+    ]
+
+
+def render_attendee(booking: StoredBooking, place: str, attendee: Attendee) -> AttendeeView:
+    """Return who comes with the ticket at a place of a booking, as the API shows it."""
+    return {
+        "ticketId": make_ticket_id(booking["_id"], place),
+        "ticketTypeId": get_type_id(place),
+        "name": attendee["name"],
+        "email": attendee.get("email"),
+        "answers": attendee["answers"],
+    }
+
+
+def _list_incomplete(booking: StoredBooking) -> list[str]:
+    attendees = booking.get("attendees", {})
+    return [
+        make_ticket_id(booking["_id"], place)
+        for place in _list_active_places(booking)
+        if place not in attendees
+    ]
+
+
+def _list_active_places(booking: StoredBooking) -> list[str]:
+    return list_places(booking) if booking["active"] else []
 
 
 def _render_payment(booking: StoredBooking, client_secret: str | None) -> PaymentView | None:
@@ -62,7 +103,12 @@ def render_export(booking: StoredBooking) -> dict[str, object]:
     shown = [
         {name: value for name, value in each.items() if name in ATTEMPT_FIELDS} for each in attempts
     ]
-    return {**render_booking(booking), "attempts": shown}
+    # All attendees are personal data, also those of tickets that are cancelled.
+    attendees = [
+        render_attendee(booking, place, attendee)
+        for place, attendee in sorted(booking.get("attendees", {}).items())
+    ]
+    return {**render_booking(booking), "attendees": attendees, "attempts": shown}
 
 
 def render_items(items: Iterable[BookingItem]) -> list[BookingItem]:

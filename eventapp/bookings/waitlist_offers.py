@@ -7,7 +7,7 @@ If the process dies on the way, `bookings.recovery` subtracts the offer if it is
 the other steps if it is not. `bookings.offer_answers` is what users do with an offer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -24,7 +24,7 @@ from eventapp.bookings.transitions import (
     end_booking,
     expire_hold,
 )
-from eventapp.bookings.types import StoredBooking
+from eventapp.bookings.types import AttendeesByType, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
@@ -209,11 +209,25 @@ def _build_offer(
         currency=context.limits.currency,
         hold_until=now + context.limits.offer,
         now=now,
+        attendees=_choose_attendees(entry, taken),
     )
+    if not entry.get("holderIsShown"):
+        offer.pop("holderIsShown", None)
     offer["slot"] = f"offer-{booking_id}"
     offer["waitlistEntryId"] = entry["_id"]
     offer["offeredQuantity"] = offer["quantity"]
     return add_first_entry(rules.add_pending_notification(offer, rules.WAITLIST_OFFER, now))
+
+
+def _choose_attendees(entry: WaitlistEntry, taken: Mapping[int, int]) -> AttendeesByType:
+    """Return the attendees of an offer: those who follow the ones of earlier offers."""
+    attendees = entry.get("attendees", [])
+    offered = len(attendees) - entry["quantity"]
+    return {
+        type_id: attendees[offered : offered + quantity]
+        for type_id, quantity in taken.items()
+        if attendees
+    }
 
 
 def _record_offer(

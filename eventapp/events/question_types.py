@@ -41,3 +41,31 @@ class QuestionFields(QuestionEdit, total=False):
     # The questions that were answered, by their ids as text. The write that stores the first answer
     # to a question follows this mark, so that no edit changes its kind in between.
     answeredQuestions: dict[str, Literal[True]]
+
+
+# The text of a text, the choice, true or false, or the date as YYYY-MM-DD.
+AnswerValue: TypeAlias = str | bool
+
+
+class AttendeeAnswer(TypedDict):
+    """The answer of an attendee to a question."""
+
+    questionId: int
+    label: str  # of the question when it was answered
+    value: AnswerValue
+
+
+class Attendee(TypedDict):
+    """Who comes with a ticket."""
+
+    name: str  # 1 to 100 characters
+    email: NotRequired[str]  # never mailed; absent if it is not known
+    answers: list[AttendeeAnswer]  # in the order of the questions; those that were answered
+
+
+class AttendeeInput(TypedDict):
+    """Who comes with a ticket, in a request."""
+
+    name: str
+    email: NotRequired[str | None]
+    answers: dict[str, AnswerValue | None]  # by questionId as text; None is no answer

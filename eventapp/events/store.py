@@ -24,6 +24,7 @@ from eventapp.events.types import (
     EventChange,
     EventKey,
     EventRevision,
+    EventTerms,
     IndexedEvent,
     NewEvent,
     StoredEvent,
@@ -217,6 +218,20 @@ def write_if_unchanged(
         projection=EXCLUDED_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
+
+
+def mark_answered(db: Db, event: EventTerms, question_ids: Iterable[int]) -> bool:
+    """Mark questions as answered, unless the event was edited since it was read.
+
+    An edit that has read the event before the mark fails, because the mark raises the revision.
+
+    Returns:
+        False, with nothing written, if it was edited or deleted.
+    """
+    marks = {f"answeredQuestions.{each}": True for each in question_ids}
+    where = {"eventId": event["eventId"], "terms": event.get("terms")}
+    update: Query = {"$set": marks, "$inc": {"rev": 1}, **SET_CHANGED_AT}
+    return db.events.update_one(where, update).matched_count == 1
 
 
 # Reads.

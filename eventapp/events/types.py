@@ -98,6 +98,18 @@ class EventRevision(EventKey, Revision):
     """An event and its revision."""
 
 
+class Terms(TypedDict):
+    """The number of edits that may change what is sold, listed or shown, to whom and how."""
+
+    # Every change of the stock is guarded by it. No answer shows it: unlike `__v`, it also counts
+    # edits that only the organizer may know of. Absent before the first.
+    terms: NotRequired[int]
+
+
+class EventTerms(EventKey, Terms):
+    """An event and the number of its edits."""
+
+
 class Closable(TypedDict):
     """Whether an event is closed while a script compares or repairs its stock.
 
@@ -114,14 +126,6 @@ EditCount = TypedDict(
     "EditCount",
     {"__v": int},  # from 0, raised by every edit that the API shows, not by sales
 )
-
-
-class Terms(TypedDict):
-    """The number of edits that may change what is sold, listed or shown, to whom and how."""
-
-    # Every change of the stock is guarded by it. No answer shows it: unlike `__v`, it also counts
-    # edits that only the organizer may know of. Absent before the first.
-    terms: NotRequired[int]
 
 
 class ListedParts(TypedDict):
@@ -246,7 +250,7 @@ class DerivedFields(TypedDict):
 # Projections.
 
 
-class SaleState(EventRevision, Terms, Closable, NamedPromoCodes):
+class SaleState(EventRevision, Terms, Closable, NamedPromoCodes, QuestionFields):
     """The fields of an event that a sale reads."""
 
     _id: ObjectId

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Literal, cast
 
+from eventapp.events.question_types import Question
 from eventapp.events.stock_types import InFlightEntry, MoveEntry, TakeEntry
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.entry_keys import make_join_key, make_leave_key, make_retake_key
@@ -26,6 +27,8 @@ from eventapp.inventory.types import (
 # queue.
 STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES, QUOTA_BYTES, ID_BYTES = 2_000, 1_000, 1_500, 1_200, 40
 PROMO_CODE_BYTES, QUEUE_BYTES = 2_500, 700
+# The same for each question with its mark, and each of its choices besides the characters.
+QUESTION_BYTES, TEXT_BYTES = 1_500, 100
 
 # What to do when fewer tickets are available than requested. REJECT: refuse. PARTIAL: give the
 # available ones. WAITLIST: give the available ones and put the rest on the waitlist. WAITLIST_ONLY:
@@ -58,6 +61,7 @@ class TicketRequest:
             taken again because its payment came late. Then neither the minimum of a booking nor the
             validity of the promo code is asked, but it must have a use left. None for a sale.
         take_id: a new hex id for each take with an `attempt_id`; empty for a sale.
+        answered: the ids of the questions that its attendees answer.
     """
 
     booking_id: str
@@ -72,6 +76,7 @@ class TicketRequest:
     promo_code: str | None = None
     attempt_id: str | None = None
     take_id: str = ""
+    answered: frozenset[int] = frozenset()
 
     @property
     def key(self) -> str:
@@ -274,6 +279,16 @@ def count_promo_uses(grants: Grants) -> dict[str, int]:
     )
 
 
+def build_answer_marks(event: SaleState, grants: Grants) -> dict[str, bool]:
+    """Return the fields that mark the questions which the grants are the first to answer.
+
+    The take is guarded by `terms`. So an edit either sees the marks, or made the take fail.
+    """
+    marked = event.get("answeredQuestions", {})
+    answered = {str(each) for request, _allocation in grants for each in request.answered}
+    return {f"answeredQuestions.{each}": True for each in sorted(answered - marked.keys())}
+
+
 def compute_offer_changes(index: int, quantity: int) -> IndexedChanges:
     """Return what an offer adds to the counters of the ticket type at this index."""
     return {index: {"availableTickets": -quantity, "heldTickets": quantity}}
@@ -388,4 +403,12 @@ def get_state_bytes(state: SaleState) -> int:
     queues = sum(len(by_type) for by_type in state.get("queues", {}).values())
     listed = TICKET_TYPE_BYTES * types + texts + ENTRY_BYTES * entries + QUEUE_BYTES * queues
     listed += PROMO_CODE_BYTES * len(codes)
+    listed += sum(map(_get_question_bytes, state.get("questions", [])))
     return STATE_BYTES + listed + QUOTA_BYTES * len(quotas) + ID_BYTES * ids
+
+
+def _get_question_bytes(question: Question) -> int:
+    choices = question.get("choices", ())
+    texts = 4 * sum(len(each) for each in (question["label"], *choices))
+    ids = ID_BYTES * len(question.get("ticketTypeIds", ()))
+    return QUESTION_BYTES + TEXT_BYTES * len(choices) + texts + ids

@@ -125,10 +125,13 @@ SALE_FIELDS = {
     "quotas": 1,
     "queues": 1,
     "waitSequence": 1,
+    "questions": 1,
+    "answeredQuestions": 1,
     "rev": 1,
 }
 # What is read of a sale state after an update. Only edits change the rest, which can be large.
-COUNTED_FIELDS = {name: 1 for name in SALE_FIELDS if name not in ("schedule", "quotas")} | {
+_EDITED_FIELDS = ("schedule", "quotas", "questions")
+COUNTED_FIELDS = {name: 1 for name in SALE_FIELDS if name not in _EDITED_FIELDS} | {
     f"quotas.{name}": 1 for name in ("capacity", "availableTickets", "waiting")
 }
 FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
@@ -239,6 +242,8 @@ def _add_edited_fields(before: SaleState, after: Query) -> SaleState:
     if "quotas" in after:
         pairs = zip(before.get("quotas", []), after["quotas"], strict=False)
         state["quotas"] = [{**old, **new} for old, new in pairs]
+    if "questions" in before:
+        state["questions"] = before["questions"]
     return state
 
 

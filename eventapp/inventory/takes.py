@@ -155,7 +155,10 @@ class TicketTaker:
             new_entries=rules.build_sale_entries(grants, now),
             now=now,
             cleared_keys=keys_to_clear,
-            fields={"hadWaitlist": True} if joins else None,
+            fields={
+                **({"hadWaitlist": True} if joins else {}),
+                **rules.build_answer_marks(state, grants),
+            },
             joins=sum(change.number for change in joins.values()),
             promo_uses=promo_uses,
         )

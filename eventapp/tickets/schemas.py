@@ -46,8 +46,29 @@ class Ticket(Schema):
     checkedInAt = fields.DateTime(required=True, allow_none=True)
 
 
+class TicketAttendee(Schema):
+    """Who comes with a ticket."""
+
+    ticketId = fields.String(required=True)
+    ticketTypeId = fields.Integer(required=True)
+    name = fields.String(required=True)
+    email = fields.String(required=True, allow_none=True)
+    answers = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={"description": "`questionId`, `label` and `value` of each."},
+    )
+
+
+class HolderTicket(Ticket):
+    attendee = fields.Nested(TicketAttendee, required=True, allow_none=True)
+    incomplete = fields.Boolean(
+        required=True, metadata={"description": "Whether it is not known who comes."}
+    )
+
+
 class TicketsAnswer(Schema):
-    tickets = fields.List(fields.Nested(Ticket), required=True)
+    tickets = fields.List(fields.Nested(HolderTicket), required=True)
 
 
 class CheckedIn(Ticket):

@@ -16,7 +16,7 @@ from eventapp.notifications.types import Attachment
 from eventapp.tickets import calendar_entry, rules, store
 from eventapp.tickets.errors import TicketNotFound
 from eventapp.tickets.signing_key import TicketKey, load_key
-from eventapp.tickets.types import PictureFormat, TicketView
+from eventapp.tickets.types import HolderTicket, PictureFormat, TicketView
 
 # For the routes of tickets, which may not import other features.
 __all__ = ["current_booking_context"]
@@ -28,7 +28,7 @@ ERROR_CORRECTION, SCALE, BORDER = "m", 8, 4
 
 def list_tickets(
     context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
-) -> list[TicketView]:
+) -> list[HolderTicket]:
     """Return the tickets of the caller's booking; none unless it is confirmed.
 
     Raises:
@@ -36,8 +36,13 @@ def list_tickets(
     """
     booking = bookings.find_own_booking(context, booking_id, actor)
     key = load_key(context.db, now)
+    attendees = {each["ticketId"]: each for each in bookings.list_attendees(booking)}
     return [
-        render_ticket(booking, ticket, type_name, key)
+        {
+            **render_ticket(booking, ticket, type_name, key),
+            "attendee": attendees.get(ticket.ticket_id),
+            "incomplete": ticket.ticket_id not in attendees,
+        }
         for ticket, type_name in rules.iter_tickets(booking)
     ]
 
@@ -45,7 +50,7 @@ def list_tickets(
 def render_ticket(
     booking: StoredBooking, ticket: rules.Ticket, type_name: str, key: TicketKey
 ) -> TicketView:
-    """Return a ticket as the API shows it to its holder."""
+    """Return what the API shows of a ticket to its holder and at the door."""
     return {
         "ticketId": ticket.ticket_id,
         "type": type_name,

@@ -5,6 +5,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from bson import ObjectId
 
+from eventapp.bookings.bodies import AttendeeView
 from eventapp.bookings.types import BookedEntry, BookingItem, Cancellation, CheckIn, Status
 
 
@@ -35,12 +36,19 @@ class CheckedInBooking(TypedDict):
 
 
 class TicketView(TypedDict):
-    """A ticket as the API shows it to its holder."""
+    """What the API shows of a ticket to its holder and at the door."""
 
     ticketId: str
     type: str  # the name of the ticket type
     code: str  # what the QR code contains, see `rules`
     checkedInAt: datetime | None  # UTC; None before the check-in
+
+
+class HolderTicket(TicketView):
+    """A ticket as the API shows it to its holder, with who comes with it."""
+
+    attendee: AttendeeView | None  # None if that is not known
+    incomplete: bool  # whether that is not known
 
 
 class CheckedInTicket(TicketView):

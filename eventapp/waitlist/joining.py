@@ -5,7 +5,7 @@ so that two entries never share a position. The entry is stored afterwards, as a
 after its take (see `eventapp.inventory.store`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import AppError, DatabaseUnavailable
 from eventapp.core.failpoints import failpoint
+from eventapp.events.question_types import Attendee
 from eventapp.events.types import SaleState
 from eventapp.inventory.entry_choice import choose_schedule_entry
 from eventapp.inventory.nameable_types import NameableTypes
@@ -152,8 +153,14 @@ def build_entries(
     *,
     user_id: ObjectId,
     now: datetime,
+    attendees: Mapping[int, Sequence[Attendee | None]] | None = None,
 ) -> list[tuple[WaitlistEntry, EntryView]]:
-    """Return an entry for each ticket type that was put on the waitlist, with its view."""
+    """Return an entry for each ticket type that was put on the waitlist, with its view.
+
+    Args:
+        attendees: who comes with the requested tickets, by ticketTypeId. The first ones have the
+            tickets that were taken.
+    """
     built = []
     for type_id, waitlisted in allocation.waitlisted.items():
         entry: WaitlistEntry = {
@@ -171,7 +178,11 @@ def build_entries(
             "offers": [],
             "joinedAt": now,
             "updatedAt": now,
+            "holderIsShown": True,
         }
+        taken = allocation.taken.get(type_id, 0)
+        if waiting := (attendees or {}).get(type_id, [])[taken:]:
+            entry["attendees"] = [*waiting, *[None] * (waitlisted.quantity - len(waiting))]
         built.append((entry, render_entry(entry, waitlisted.position, event["schedule"])))
     return built
 

@@ -9,6 +9,7 @@ from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import PageRequest
 from eventapp.events import current_schedules
+from eventapp.events.question_types import Attendee
 from eventapp.events.types import ScheduleEntry
 from eventapp.waitlist import store
 from eventapp.waitlist.types import EntryView, WaitlistEntry
@@ -90,5 +91,14 @@ def find_awaited_entry(
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return all entries of the user; one that has ended has no position."""
-    return {"waitlist": _render_entries(db, store.find_all_of_user(db, user_id))}
+    """Return all entries of the user, with the attendees of the tickets that are waited for.
+
+    An entry that has ended has no position.
+    """
+    entries = store.find_all_of_user(db, user_id)
+    pairs = zip(_render_entries(db, entries), entries, strict=True)
+    return {"waitlist": [{**shown, "attendees": _list_attendees(entry)} for shown, entry in pairs]}
+
+
+def _list_attendees(entry: WaitlistEntry) -> list[Attendee]:
+    return [each for each in entry.get("attendees", []) if each is not None]

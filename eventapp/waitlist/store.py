@@ -87,6 +87,8 @@ INDEXES = {
 RETIRED_INDEXES = {"waitlist": ["one_active_entry"]}
 # How many queues one query counts.
 QUEUES_PER_QUERY = 100
+# What else is removed from an entry when its user is deleted.
+PERSONAL_FIELDS = {"idempotency": "", "attendees": "", "holderIsShown": ""}
 # Matches active entries from which no process is making an offer.
 UNCLAIMED: Query = {"active": True, "offering": {"$exists": False}}
 
@@ -274,15 +276,17 @@ def subtract_offer(
         ends_entry: True to end the entry, which then wants no more tickets.
     """
     fields: Query = {"updatedAt": now}
+    removed = {"offering": ""}
     if ends_entry:
         fields |= {"active": False, "status": "offered"}
+        removed["attendees"] = ""
     db.waitlist.update_one(
         {"_id": entry_id, "offering.bookingId": booking_id},
         {
             "$inc": {"quantity": -quantity},
             "$push": {"offers": booking_id},
             "$set": fields,
-            "$unset": {"offering": ""},
+            "$unset": removed,
         },
     )
 
@@ -322,7 +326,7 @@ def end_entry(
         fields["closeReason"] = reason
     return _entries(db).find_one_and_update(
         {"_id": entry_id, **UNCLAIMED},
-        {"$set": fields},
+        {"$set": fields, "$unset": {"attendees": ""}},
         return_document=ReturnDocument.AFTER,
     )
 
@@ -378,10 +382,10 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
     db.waitlist.update_many({"userId": user_id, **UNCLAIMED}, {"$set": ended})
     db.waitlist.update_many(
         {"userId": user_id, "active": {"$ne": True}},
-        {"$set": {"userId": None}, "$unset": {"idempotency": ""}},
+        {"$set": {"userId": None}, "$unset": PERSONAL_FIELDS},
     )
     for entry in db.waitlist.find({"userId": user_id, "active": True}, {"_id": 1}):
         db.waitlist.update_one(
             {"_id": entry["_id"], "userId": user_id},
-            {"$set": {"userId": entry["_id"], "forgotten": True}, "$unset": {"idempotency": ""}},
+            {"$set": {"userId": entry["_id"], "forgotten": True}, "$unset": PERSONAL_FIELDS},
         )

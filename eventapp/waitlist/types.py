@@ -9,6 +9,8 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
+from eventapp.events.question_types import Attendee
+
 # `waiting`: in the queue. `offered`: all of its tickets were offered. `left`: the user left, or
 # was deleted. `closed`: the event or the schedule entry ended, or the user has as many tickets as
 # one may have.
@@ -74,6 +76,11 @@ class WaitlistEntry(TypedDict):
     tellAt: NotRequired[datetime]
     # Why the entry was closed, if it was not because of its event.
     closeReason: NotRequired[CloseReason]
+    # Who comes with the tickets that the user first waited for, in their order; None where that is
+    # not known. Absent without any, and once the entry has ended.
+    attendees: NotRequired[list[Attendee | None]]
+    # The organizer sees the user's name and email. Absent in entries of older versions.
+    holderIsShown: NotRequired[Literal[True]]
     # Only in the first entry of a purchase that had an Idempotency-Key and gave no booking.
     idempotency: NotRequired[IdempotencyRecord]
 

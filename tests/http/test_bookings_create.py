@@ -16,6 +16,7 @@ FIELDS = """
     _id bookingReference userId eventId eventTitle scheduleId date startsAt endsAt timezone
     location items quantity subtotal discount totalPrice promoCode currency
     status expiresAt createdAt updatedAt cancelledAt payment refund refunds
+    attendees incompleteTickets
 """
 
 

@@ -154,6 +154,7 @@ def test_the_examples_of_bodies_can_be_sent_as_they_stand(app, client, db, docum
     booked = client.post("/api/bookings", json=booking, headers=admin["headers"]).json["data"]
     indexes = {"ticket_type_index": 0, "schedule_index": 0}
     ids = {"user_id": admin["id"], "booking_id": booked["booking"]["_id"]}
+    ids["ticket_id"] = f"{ids['booking_id']}-1-1"
     values = {**ids, "capability": "none", **indexes}
     seen = []
     for method, path, body in list_json_bodies(document):

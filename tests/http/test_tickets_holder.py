@@ -70,7 +70,14 @@ class TestTickets:
         listed = tickets(holder, booking)
         assert sorted(ticket["type"] for ticket in listed) == ["General", "General", "VIP"]
         for ticket in listed:
-            assert ticket.keys() == {"ticketId", "type", "code", "checkedInAt"}
+            assert ticket.keys() == {
+                "ticketId",
+                "type",
+                "code",
+                "checkedInAt",
+                "attendee",
+                "incomplete",
+            }
             assert ticket["checkedInAt"] is None
         assert len({ticket["ticketId"] for ticket in listed}) == 3
         assert len({ticket["code"] for ticket in listed}) == 3

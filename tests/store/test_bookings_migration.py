@@ -8,6 +8,7 @@ from bson import ObjectId
 from eventapp import prepare_database
 from eventapp.bookings import migration, service, store_migration
 from eventapp.bookings.booked_entries import follow_event
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import Caller, context_of, event_of
 from tests.factories import day
@@ -85,7 +86,7 @@ def test_a_booking_that_fits_no_entry_keeps_its_copy(db, app, old):
     booking = stored(db, old[0])
     assert booking["scheduleId"] is None
     assert follow_event(db, booking) == booking
-    shown = service.render_current(context_of(app), booking)
+    shown = service.render_current(context_of(app), booking, Actor())
     assert (shown["scheduleId"], shown["location"]) == (None, "X")
 
 

@@ -93,6 +93,7 @@ UNGUARDED = {
     store_alerts.postpone_schedule_changes,
     store_alerts.set_low_alert_sent,
     events_store.increase_scores,
+    events_store.mark_answered,
     # It raises the revision of an event that is not deleted after all.
     store_deletions.revoke_deletion,
 }

@@ -97,7 +97,7 @@ def book_and_pay(
         return answer  # It was made by an earlier request, and has ended since.
     except (PaymentFailed, ProviderUnavailable):
         checkout = Checkout(find_own_booking(context, booking_id, actor))
-    shown = render_current(context, checkout.booking, checkout.client_secret)
+    shown = render_current(context, checkout.booking, actor, checkout.client_secret)
     return replace_booking(answer, shown)
 
 

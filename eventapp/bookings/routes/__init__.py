@@ -1,11 +1,12 @@
 """Routes of bookings, offers, quotes and payments, and of events with their bookings."""
 
-from eventapp.bookings.routes import bookings, event_bookings, offers, quotes, webhooks
+from eventapp.bookings.routes import attendees, bookings, event_bookings, offers, quotes, webhooks
 
 BLUEPRINTS = (
     offers.bp,
     bookings.bp,
     bookings.users_bp,
+    attendees.bp,
     event_bookings.bp,
     quotes.bp,
     webhooks.bp,

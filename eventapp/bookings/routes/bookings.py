@@ -142,9 +142,9 @@ def show_by_reference(reference: str) -> Response:
 @bp.error_responses(404, 409)
 def cancel_booking(booking_id: ObjectId) -> Response:
     """Cancel and refund a booking. Cancelling again changes nothing."""
-    context = current_booking_context()
-    cancelled = waitlist_offers.cancel_and_offer(context, booking_id, current_actor(), utc_now())
-    return booking_response("Booking cancelled", service.render_current(context, cancelled))
+    context, actor = current_booking_context(), current_actor()
+    cancelled = waitlist_offers.cancel_and_offer(context, booking_id, actor, utc_now())
+    return booking_response("Booking cancelled", service.render_current(context, cancelled, actor))
 
 
 @bp.route("/<oid:booking_id>/cancellations", methods=["POST"])
@@ -165,7 +165,7 @@ def cancel_tickets(body: CancellationInput, booking_id: ObjectId) -> Response:
         context, booking_id, request_, actor, utc_now()
     )
     count = f"{cancelled.quantity} ticket{'' if cancelled.quantity == 1 else 's'}"
-    booking = service.render_current(context, cancelled.booking)
+    booking = service.render_current(context, cancelled.booking, actor)
     data = {"booking": booking, "refund": cancelled.refund}
     return json_response({"message": f"{count} cancelled", "data": data}, 201)
 
@@ -213,10 +213,9 @@ def checkout_response(paid: checkout.Checkout, held_status: int = 200) -> Respon
     Args:
         held_status: the status code if the booking is still held.
     """
-    context = current_booking_context()
-    is_buyer = current_actor().user_id == paid.booking["userId"]
-    secret = paid.client_secret if is_buyer else None
-    booking = service.render_current(context, paid.booking, secret)
+    context, actor = current_booking_context(), current_actor()
+    secret = paid.client_secret if actor.user_id == paid.booking["userId"] else None
+    booking = service.render_current(context, paid.booking, actor, secret)
     if booking["status"] == "held":
         data = {"message": "Payment begun", "data": {"booking": booking}}
         return json_response(data, held_status)

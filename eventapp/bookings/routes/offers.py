@@ -61,7 +61,9 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
         utc_now(),
         booking_id=body.get("bookingId"),
     )
-    booking = service.render_current(context, accepted.booking, accepted.client_secret)
+    booking = service.render_current(
+        context, accepted.booking, current_actor(), accepted.client_secret
+    )
     return booking_response(_describe_acceptance(accepted.booking, quantity), booking)
 
 

@@ -8,7 +8,7 @@ then finished. `sales.service` checks and records the others one by one.
 
 import secrets
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -24,7 +24,7 @@ from eventapp.bookings.sales.purchases import (
     PurchaseAnswer,
     build_answer,
 )
-from eventapp.bookings.types import StoredBooking
+from eventapp.bookings.types import AttendeesByType, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, is_unavailable, make_unknown_outcome_error
@@ -58,6 +58,7 @@ class Sale:
         limits: the limits and durations that the settings give.
         provider: takes the payment of the booking.
         now: the time of the request.
+        attendees: who comes with the requested tickets, as far as it is known.
     """
 
     actor: Actor
@@ -68,6 +69,7 @@ class Sale:
     limits: Limits
     provider: PaymentProvider
     now: datetime
+    attendees: AttendeesByType = field(default_factory=dict)
 
     @property
     def user_id(self) -> ObjectId:
@@ -219,6 +221,7 @@ def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleR
         currency=sale.limits.currency,
         hold_until=sale.now + sale.limits.hold if sale.request.held else None,
         now=sale.now,
+        attendees=sale.attendees,
     )
     if booking["status"] == rules.CONFIRMED and booking["totalCents"]:
         booking["payment"] = charge_at_once(sale.provider, booking, sale.now)

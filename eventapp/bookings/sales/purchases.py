@@ -11,7 +11,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from eventapp.bookings import rules
-from eventapp.bookings.bodies import BookingView, ItemInput, PurchaseData, PurchaseInput
+from eventapp.bookings.bodies import (
+    BookingView,
+    ItemInput,
+    PurchaseData,
+    PurchaseInput,
+    TicketAttendeeInput,
+)
 from eventapp.bookings.types import Shortfall, StoredBooking
 from eventapp.bookings.views import render_booking
 from eventapp.core import json
@@ -53,6 +59,7 @@ class Purchase:
         schedule_index: the index of the schedule entry; None for the next entry, or `schedule_id`.
         promo_code: the promo code as the client sent it; None without one.
         hold: True to hold the tickets for a payment, False to confirm the booking at once.
+        attendees: who comes with the tickets; empty if that is not said.
         on_shortfall: what to do when too few tickets are left; None for the default.
         idempotency_key: the value of the Idempotency-Key header; None without one.
         body_digest: a hash of the body, to detect that a key is sent again with another body. Empty
@@ -66,6 +73,7 @@ class Purchase:
     schedule_index: int | None = None
     promo_code: str | None = None
     hold: bool = False
+    attendees: tuple[TicketAttendeeInput, ...] = ()
     on_shortfall: Shortfall | None = None
     idempotency_key: str | None = None
     body_digest: str = ""
@@ -92,6 +100,7 @@ def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
         schedule_index=body.get("scheduleIndex"),
         promo_code=body.get("promoCode"),
         hold=body["hold"],
+        attendees=tuple(body.get("attendees", ())),
         on_shortfall=body.get("onShortfall"),
         idempotency_key=idempotency_key,
         body_digest=_digest(body) if idempotency_key else "",

@@ -21,6 +21,7 @@ client gets, and for which price, is decided by it.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import NoReturn
 
 from bson import ObjectId
@@ -36,6 +37,7 @@ from eventapp.bookings.errors import (
     SoldOut,
 )
 from eventapp.bookings.sales import idempotency, promo_uses, ticket_limit
+from eventapp.bookings.sales.attendees import resolve_attendees
 from eventapp.bookings.sales.batches import Sale, SaleResult, generate_reference
 from eventapp.bookings.sales.idempotency import AnsweredBefore, find_answer
 from eventapp.bookings.sales.purchases import (
@@ -49,6 +51,7 @@ from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import DatabaseUnavailable, IdempotencyMismatch, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
+from eventapp.events.attendees import list_answered_ids
 from eventapp.events.types import SaleState
 from eventapp.inventory.nameable_types import find_unlocked
 from eventapp.inventory.service import (
@@ -172,6 +175,7 @@ def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now
     key = require_code_key(purchase.promo_code)
     try:
         items, schedule_entry = resolve_purchase(purchase, state, limits, now)
+        attendees = resolve_attendees(purchase.attendees, items, state)
     except (EventPast, TicketLimit, TicketMinimum, TicketTypeNotFound, ValidationFailed):
         # The cached state may be out of date, and has no promo codes, which may unlock a type.
         if key:
@@ -180,6 +184,7 @@ def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now
             state = inventory.get_sale_state(purchase.event_id, fresh=True)
         unlocked = find_unlocked(state, key, inventory.correct_clock(now))
         items, schedule_entry = resolve_purchase(purchase, state, limits, now, unlocked)
+        attendees = resolve_attendees(purchase.attendees, items, state)
     request = TicketRequest(
         booking_id=str(ObjectId()),
         items=items,
@@ -191,9 +196,10 @@ def _resolve_sale(context: BookingContext, actor: Actor, purchase: Purchase, now
         terms=get_terms(state),
         moment=now,
         promo_code=key,
+        answered=list_answered_ids(chain.from_iterable(attendees.values())),
     )
     provider = context.payments.current
-    return Sale(actor, purchase, state, schedule_entry, request, limits, provider, now)
+    return Sale(actor, purchase, state, schedule_entry, request, limits, provider, now, attendees)
 
 
 def _needs_buyer(context: BookingContext, event: SaleState, type_ids: Iterable[int]) -> bool:
@@ -302,7 +308,12 @@ def _record_purchase(context: BookingContext, sale: Sale, result: SaleResult) ->
     """
     booking = result.booking
     entries = joining.build_entries(
-        sale.request, result.allocation, result.event, user_id=sale.user_id, now=sale.now
+        sale.request,
+        result.allocation,
+        result.event,
+        user_id=sale.user_id,
+        now=sale.now,
+        attendees=sale.attendees,
     )
     answer = build_answer(booking, [shown for _, shown in entries])
     record = idempotency.build_record(sale.purchase, answer)
