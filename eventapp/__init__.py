@@ -11,7 +11,7 @@ from flask import Flask
 from flask_compress import Compress
 from flask_smorest import Api
 
-from eventapp.accounts import api_tokens
+from eventapp.accounts import api_tokens, device_tokens
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
 from eventapp.accounts import store_api_tokens as api_tokens_store
@@ -56,6 +56,8 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.connection_limits import ConnectionLimits
 from eventapp.core.streams.hub import HUB, Hub
+from eventapp.devices import routes as devices_routes
+from eventapp.devices import service as devices
 from eventapp.due_work import service as due_work
 from eventapp.due_work import store as due_work_store
 from eventapp.events import event_log, log_lists, ownership, timekeeping
@@ -145,6 +147,7 @@ BLUEPRINTS = (
     *receipts_routes.BLUEPRINTS,
     *promotions_routes.BLUEPRINTS,
     *tickets_routes.BLUEPRINTS,
+    *devices_routes.BLUEPRINTS,
     *messages_routes.BLUEPRINTS,
     *announcements_routes.BLUEPRINTS,
     *notifications_routes.BLUEPRINTS,
@@ -169,6 +172,7 @@ FORGET_FUNCTIONS = (
 # How each feature exports what it stores about a user.
 EXPORT_FUNCTIONS = (
     api_tokens.export_user,
+    device_tokens.export_user,
     favorites.export_user,
     waitlist_lists.export_user,
     bookings.export_user,
@@ -216,7 +220,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     api = setup.init_app(app)
     headers.init_app(app, config)
     Compress(app)
-    token_reader = api_tokens.StoredTokenReader()
+    token_reader = api_tokens.StoredTokenReader(devices.is_in_use)
     load_session = SessionReader().load_session
     readers = load_session, confirm_receipt, token_reader, organizers.read_memberships
     permissions.init_app(app, config, TABLE, *readers)

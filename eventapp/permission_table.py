@@ -17,6 +17,7 @@ from eventapp.core.access.actions import (
     CHECK_IN,
     EVENTS_READ,
     EVENTS_WRITE,
+    MANAGE_DEVICES,
     MANAGERS,
     NO_TEAM,
     NOBODY,
@@ -48,6 +49,10 @@ ROWS = (
     (
         Action("recover an account", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         ("recovery.forgot_password", "recovery.reset_password", "recovery.verify_email"),
+    ),
+    (
+        Action("pair a device, with a code", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
+        ("device_pairing.pair_device",),
     ),
     (
         Action("report payments, with a signature", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
@@ -168,6 +173,13 @@ ROWS = (
     (
         Action("check in", ANY_ORGANIZER, ORGANIZERS, ADMINS, CHECK_IN, WHOLE_TEAM),
         ("door.check_in", "door.check_in_list", "door.check_in_batch"),
+    ),
+    (
+        MANAGE_DEVICES,
+        (
+            *("devices.create_device", "devices.list_devices", "devices.renew_link"),
+            "devices.end_device",
+        ),
     ),
     # Bookings and waitlists. A booking is also own to the organizer of its event.
     (

@@ -18,6 +18,7 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py
 FEATURE_ORDER = (
     "android",
     "messages",
+    "devices",
     "tickets",
     "receipts",
     "announcements",
@@ -64,7 +65,9 @@ LAYERS: dict[str, dict[str, str]] = {
         "api_token_schemas": "schemas",
         "api_token_types": "types",
         "api_tokens": "service",
+        "device_tokens": "service",
         "store_api_tokens": "store",
+        "store_device_tokens": "store",
         "erasures": "service",
         "mail_requests": "service",
         "mail_tokens": "service",

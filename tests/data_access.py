@@ -41,7 +41,12 @@ WRITES: Table = {
             *("sentAt", "notified", "mailed"),
         ),
     },
-    "apiTokens": {"accounts.store_api_tokens": (INSERT, DELETE, "role", "lastUsedAt")},
+    "apiTokens": {
+        "accounts.store_api_tokens": (INSERT, DELETE, "role", "lastUsedAt"),
+        "accounts.store_device_tokens": (
+            *(INSERT, DELETE, "codeHash", "codeExpiresAt", "secretHash", "prefix", "pairedAt"),
+        ),
+    },
     "bookings": {
         "bookings.store": (
             *(INSERT, "active", "status", "slot", "userId", "organizerId"),
@@ -184,7 +189,13 @@ WRITES: Table = {
 # The same for reading, by top-level fields.
 READS: Table = {
     "announcements": {"announcements.store": (ALL,)},
-    "apiTokens": {"accounts.store_api_tokens": (ALL,)},
+    "apiTokens": {
+        "accounts.store_api_tokens": (ALL,),
+        "accounts.store_device_tokens": (
+            *("userId", "role", "name", "prefix", "createdAt"),
+            *("deviceEventId", "pairedAt", "lastUsedAt"),
+        ),
+    },
     "bookings": {
         "analytics.store_figures": (ALL,),
         "analytics.store_money": ("eventId", "organizerId", "entries"),

@@ -21,6 +21,11 @@ class StoredApiToken(TypedDict):
     expiresAt: NotRequired[datetime]  # absent if it does not expire; a TTL index deletes it then
     # The last use, rounded down to 5 minutes; absent before the first.
     lastUsedAt: NotRequired[datetime]
+    # Only in the token of a door device, see `device_tokens`:
+    deviceEventId: NotRequired[int]  # the event at which the device checks in; also in `eventIds`
+    codeHash: NotRequired[str]  # SHA-256 of the pairing code; unique; absent once it was used
+    codeExpiresAt: NotRequired[datetime]  # present together with `codeHash`
+    pairedAt: NotRequired[datetime]  # when the device got the present secret; absent before
 
 
 class ActiveApiToken(TypedDict):
@@ -34,6 +39,7 @@ class ActiveApiToken(TypedDict):
     eventIds: NotRequired[list[int]]
     expiresAt: NotRequired[datetime]
     lastUsedAt: NotRequired[datetime]
+    deviceEventId: NotRequired[int]
 
 
 class ApiTokenInput(TypedDict):
@@ -44,6 +50,20 @@ class ApiTokenInput(TypedDict):
     eventIds: NotRequired[list[int]]
     expiresAt: NotRequired[datetime]
     currentPassword: str
+
+
+class DeviceToken(TypedDict):
+    """Projection of StoredApiToken: the token of a door device, without its hashes."""
+
+    _id: ObjectId
+    userId: ObjectId
+    role: str
+    name: str
+    prefix: str
+    createdAt: datetime
+    deviceEventId: int
+    pairedAt: NotRequired[datetime]
+    lastUsedAt: NotRequired[datetime]
 
 
 class ApiTokenView(TypedDict):

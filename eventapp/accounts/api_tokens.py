@@ -1,4 +1,4 @@
-"""Create, list, find and end API tokens.
+"""Create, list, find and end API tokens. `device_tokens` makes those of door devices.
 
 Invariant: no token has a role that its owner has lost, and none is created with a password that has
 been replaced. A change of an account writes the account first and its tokens second, as it does
@@ -6,6 +6,7 @@ with sessions; `create_token` writes the token first and reads the account secon
 change reaches the new token, or `create_token` sees the change.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from bson import ObjectId
@@ -35,6 +36,8 @@ from eventapp.core.json import JsonObject
 
 # The most tokens of one account.
 MAX_TOKENS = 50
+# Returns whether the door device with this token may still check in at its event.
+DeviceCheck = Callable[[Db, ActiveApiToken, datetime], bool]
 
 
 def create_token(
@@ -110,7 +113,7 @@ def _make_token(
 
 
 def list_tokens(db: Db, user_id: ObjectId, now: datetime) -> list[ApiTokenView]:
-    """Return the API tokens of a user that have not ended, newest first, without their secrets."""
+    """Return the tokens of a user for programs that have not ended, newest first."""
     return [render_token(token) for token in _find_active(db, user_id, now)]
 
 
@@ -149,7 +152,7 @@ def end_token(db: Db, user_id: ObjectId, token_id: ObjectId) -> None:
 
 
 def end_tokens(db: Db, user_id: ObjectId) -> list[str]:
-    """End all API tokens of a user, and return their names."""
+    """End all API tokens of a user, door devices included; return the names of the others."""
     names = [token["name"] for token in store_api_tokens.find_by_user(db, user_id)]
     store_api_tokens.delete_all(db, user_id)
     return names
@@ -169,7 +172,14 @@ class StoredTokenReader:
     after a token was ended never finds it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_device_in_use: DeviceCheck) -> None:
+        """Read tokens from the database.
+
+        Args:
+            is_device_in_use: whether a door device may still check in at its event. It is asked
+                whenever the token of a device is read.
+        """
+        self._is_device_in_use = is_device_in_use
         self._recorder = LastUseRecorder(store_api_tokens.set_last_use)
 
     def find(self, db: Db, secret: str, now: datetime) -> ApiToken | None:
@@ -177,12 +187,17 @@ class StoredTokenReader:
         if not is_well_formed(secret):
             return None
         token = store_api_tokens.find_by_hash(db, hash_secret(secret))
-        return token if token and _is_active(token, now) else None
+        return token if token and self._has_not_ended(db, token, now) else None
 
     def reload(self, db: Db, token_id: ObjectId, now: datetime) -> ApiToken | None:
         """Return the token with this id; None if there is none or it has ended."""
         token = store_api_tokens.find(db, token_id)
-        return token if token and _is_active(token, now) else None
+        return token if token and self._has_not_ended(db, token, now) else None
+
+    def _has_not_ended(self, db: Db, token: ActiveApiToken, now: datetime) -> bool:
+        if "deviceEventId" in token and not self._is_device_in_use(db, token, now):
+            return False
+        return _is_active(token, now)
 
     def record_use(self, db: Db, token: ApiToken, now: datetime) -> None:
         """Record that a token was used, without waiting for the database."""

@@ -14,13 +14,22 @@ INDEXES = {
     "apiTokens": [
         IndexModel("secretHash", name="secretHash", unique=True),
         IndexModel("userId", name="userId"),
+        # Only tokens of door devices have the fields of these two.
+        IndexModel(
+            "codeHash",
+            name="codeHash",
+            unique=True,
+            partialFilterExpression={"codeHash": {"$type": "string"}},
+        ),
+        IndexModel([("deviceEventId", 1), ("_id", -1)], name="devices", sparse=True),
         IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0),
     ],
 }
 _ACTIVE_FIELDS = {
     **{"userId": 1, "role": 1, "name": 1, "scopes": 1, "eventIds": 1},
-    **{"expiresAt": 1, "lastUsedAt": 1},
+    **{"expiresAt": 1, "lastUsedAt": 1, "deviceEventId": 1},
 }
+_NO_DEVICE = {"deviceEventId": None}
 
 
 def _tokens(db: Db) -> Collection[StoredApiToken]:
@@ -48,12 +57,12 @@ def find(db: Db, token_id: ObjectId) -> ActiveApiToken | None:
 
 
 def find_by_user(db: Db, user_id: ObjectId) -> list[StoredApiToken]:
-    """Return the tokens of a user, newest first, expired ones included."""
-    return list(_tokens(db).find({"userId": user_id}).sort("_id", -1))
+    """Return the tokens of a user for programs, newest first, expired ones included."""
+    return list(_tokens(db).find({"userId": user_id, **_NO_DEVICE}).sort("_id", -1))
 
 
 def set_role(db: Db, user_id: ObjectId, role: str) -> None:
-    """Set the role in every token of a user."""
+    """Set the role in every token of a user, those of door devices included."""
     _tokens(db).update_many({"userId": user_id}, {"$set": {"role": role}})
 
 
@@ -63,10 +72,11 @@ def set_last_use(db: Db, token_id: ObjectId, used_at: datetime) -> None:
 
 
 def delete(db: Db, user_id: ObjectId, token_id: ObjectId) -> bool:
-    """Delete a token of a user. Return False if the user has no such token."""
-    return _tokens(db).delete_one({"_id": token_id, "userId": user_id}).deleted_count > 0
+    """Delete a token of a user for a program. Return False if the user has no such token."""
+    where = {"_id": token_id, "userId": user_id, **_NO_DEVICE}
+    return _tokens(db).delete_one(where).deleted_count > 0
 
 
 def delete_all(db: Db, user_id: ObjectId) -> None:
-    """Delete the tokens of a user."""
+    """Delete the tokens of a user, those of door devices included."""
     _tokens(db).delete_many({"userId": user_id})

@@ -30,6 +30,7 @@ from eventapp.bookings.ledger import service as ledger
 from eventapp.bookings.payments import reconciliation, refunds
 from eventapp.core.clock import get_local_date, utc_now
 from eventapp.core.database import Db
+from eventapp.devices import service as devices
 from eventapp.due_work.service import describe_error
 from eventapp.events import alerts as event_alerts
 from eventapp.events import event_log, timekeeping
@@ -102,6 +103,11 @@ def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
     return media.delete_orphaned_chunks(context.db, now)
 
 
+def _delete_ended_devices(context: BookingContext, now: datetime) -> int:
+    """Delete the door devices that have ended."""
+    return devices.delete_ended(context.db, now)
+
+
 def _finish_erasures(context: BookingContext, now: datetime) -> int:
     """Finish the erasures of accounts that a process left unfinished."""
     return erasures.finish_interrupted(context.db, context.forget_functions, now)
@@ -166,6 +172,7 @@ JOBS: dict[str, Job] = {
         Job("low-tickets", _warn_of_low_tickets, 30),
         Job("reports", reports.send_reports, 600),
         Job("orphans", event_closing.close_orphans, 3600),
+        Job("devices", _delete_ended_devices, 600),
         Job("chats", _delete_orphaned_chats, 3600),
         Job("old-announcements", _delete_orphaned_announcements, 3600),
         Job("photos", _delete_orphaned_photos, 86_400),

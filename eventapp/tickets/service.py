@@ -80,10 +80,11 @@ def draw_ticket(
     if ticket not in (each for each, _type_name in rules.iter_tickets(booking)):
         raise TicketNotFound
     code = load_key(context.db, now).sign(booking["eventId"], ticket.ticket_id)
-    return _draw_qr_code(code, picture_format)
+    return draw_qr_code(code, picture_format)
 
 
-def _draw_qr_code(text: str, picture_format: PictureFormat) -> bytes:
+def draw_qr_code(text: str, picture_format: PictureFormat) -> bytes:
+    """Return a QR code with this text as an image file."""
     out = io.BytesIO()
     qr_code = segno.make(text, error=ERROR_CORRECTION)
     qr_code.save(out, kind=picture_format, scale=SCALE, border=BORDER)

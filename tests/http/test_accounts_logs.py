@@ -14,10 +14,12 @@ SERVER = """
 import json, logging, sys
 from eventapp import create_app
 from eventapp.core.database import OPEN_DATABASE
+from tests.factories import event_body
 TOKEN_FIELDS = ("name", "scopes", "currentPassword")
 app = create_app()
 client = app.test_client()
 body = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
+body["role"] = "organizer"
 signed_in = client.post("/api/users", json=body).json
 headers = {"Authorization": f"Bearer {signed_in['token']}", "X-Request-Id": "my-id-1"}
 client.get("/api/auth/profile", headers=headers)
@@ -26,6 +28,14 @@ made = client.post("/api/auth/tokens", json={k: body[k] for k in TOKEN_FIELDS}, 
 signed_in["apiToken"] = made.json["secret"]
 client.get("/api/bookings", headers={"Authorization": f"Bearer {made.json['secret']}"})
 logging.getLogger("library").warning("no %s", made.json["secret"])
+event_id = client.post("/api/events", json=event_body(), headers=headers).json["eventId"]
+device = {"name": "Door"}
+link = client.post(f"/api/events/{event_id}/devices", json=device, headers=headers).json["link"]
+signed_in["code"] = link.partition("#")[2]
+paired = client.post("/api/devices/pair", json={"code": signed_in["code"]})
+signed_in["deviceSecret"] = paired.json["secret"]
+client.post("/api/devices/pair", json={"code": signed_in["code"]})
+logging.getLogger("library").warning("no %s", link)
 body = {name: body[name] for name in ("name", "email", "password")}
 client.post("/api/auth/login", json={**body, "password": "wrong horse"})
 client.post("/api/auth/refresh", json={"refreshToken": signed_in["refreshToken"]})
@@ -52,7 +62,8 @@ def serve(directory, **changes):
 def test_no_secret_is_logged(tmp_path, log_format):
     signed_in, logged = serve(tmp_path, LOG_FORMAT=log_format, LOG_LEVEL="debug")
     signature = signed_in["token"].rsplit(".")[-1]
-    secrets = [signed_in[name] for name in ("token", "refreshToken", "apiToken")]
+    names = ("token", "refreshToken", "apiToken", "code", "deviceSecret")
+    secrets = [signed_in[name] for name in names]
     for secret in ("horse", *secrets, signature, "$2b$"):
         assert secret not in logged
     assert "Bearer [hidden]" in logged
@@ -62,7 +73,7 @@ def test_each_request_is_one_json_line(tmp_path):
     signed_in, logged = serve(tmp_path, LOG_FORMAT="json")
     lines = [json.loads(line) for line in logged.splitlines()]
     requests = [line for line in lines if line["event"] == "request"]
-    assert len(requests) == 7
+    assert len(requests) == 11
     profile = next(line for line in requests if line["request_id"] == "my-id-1")
     assert profile["user"] == signed_in["user"]["_id"]
     assert profile["route"] == "/api/auth/profile"
@@ -91,6 +102,7 @@ def test_demo_open_is_logged_at_start(tmp_path):
         ("error", "$2b$12$" + "a" * 53, "[hidden]"),
         ("headers", {"X": "eyJhbGciOi.eyJzdWIi.sig"}, "{'X': '[hidden]'}"),
         ("error", "evt_" + "a1B2" * 10, "[hidden]"),
+        ("link", "https://x.example/door#evp_" + "a1B2" * 10, "https://x.example/door#[hidden]"),
         ("prefix", "evt_a1B2c3", "evt_a1B2c3"),
         ("status", 200, 200),
     ],

@@ -64,6 +64,7 @@ def world(client, app, db):
         "session_id": "0" * 24,
         "token_id": "0" * 24,
         "announcement_id": "0" * 24,
+        "device_id": "0" * 24,
         "payment_id": "0" * 24,
         "path": "swagger-ui.css",
         "file": "midnight-bakery.webp",

@@ -16,6 +16,7 @@ NO_SUCCESS = {
     ("post", "/api/auth/reset-password"): 400,
     ("post", "/api/auth/verify-email"): 400,
     ("post", "/api/payments/webhooks/{provider}"): 404,
+    ("post", "/api/devices/pair"): 400,
     ("post", "/api/waitlist"): 409,
     ("post", "/api/waitlist/join"): 409,
     ("post", "/api/waitlist/{event_id}/accept"): 404,

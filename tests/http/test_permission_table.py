@@ -59,7 +59,7 @@ class Owners:
         owner = Caller(self._client, self._app, role)
         event = factories.make_event(self._db, organizer_id=owner.id)
         values = {"event_id": event["eventId"], "user_id": owner.id, **PARTS}
-        values["image_id"] = values["announcement_id"] = ObjectId()
+        values["image_id"] = values["announcement_id"] = values["device_id"] = ObjectId()
         if {"{booking_id}", "{ticket_id}", "{reference}"} & set(re.findall(r"{\w+}", path)):
             hold = path.endswith("/confirm")
             booking = owner.book(event["eventId"], hold=hold)
@@ -134,6 +134,9 @@ def test_events_of_a_team_are_for_the_team_roles_in_its_column(
         for event_ids in (None, [values["event_id"]], [other]):
             add_member(db, host, member, role, event_ids)
             code = send(caller, method, path, values, examples.get((method, path)))
+            if by_token and action.scope is None:
+                assert code == "scope_missing", f"{method} {path}: {code}"
+                continue
             is_allowed = role in action.team and event_ids != [other]
             assert (code not in REFUSALS) == is_allowed, f"{method} {path} {event_ids}: {code}"
         checked.add(action.name)

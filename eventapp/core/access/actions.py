@@ -85,6 +85,8 @@ class Action:
 
 # What a caller may do that no route has identified, such as the holder to whom a mail is written.
 OUTSIDE_REQUESTS = Action("act outside of requests", ANY_USER, ORGANIZERS, ADMINS, None, NO_TEAM)
+# What whoever has made a door device must be allowed to do as long as the device is used.
+MANAGE_DEVICES = Action("manage door devices", ANY_ORGANIZER, ORGANIZERS, ADMINS, None, MANAGERS)
 
 # The action of each route, by the name of its Flask endpoint.
 PermissionTable = Mapping[str, Action]

@@ -3,6 +3,9 @@
 An API token is a secret by which a program acts for its owner. The database has only the SHA-256
 of the secret: it is random, so a slow hash would add nothing. `eventapp/accounts` creates, lists
 and ends API tokens.
+
+A door device has an API token too, which it gets in exchange for a pairing code. The code has the
+form of a secret with another prefix.
 """
 
 import hashlib
@@ -15,15 +18,17 @@ from typing import NotRequired, Protocol, TypedDict
 from bson import ObjectId
 
 from eventapp.core.database import Db
+from eventapp.core.roles import ADMIN, ORGANIZER
 
 # Access tokens are JSON web tokens, which begin with "eyJ".
-TOKEN_PREFIX = "evt_"
+TOKEN_PREFIX, PAIRING_PREFIX = "evt_", "evp_"
 _CHARACTERS = string.ascii_letters + string.digits
 # 40 of 62 characters are 238 random bits.
 _SECRET_LENGTH = 40
 # The beginning of the secret by which its owner recognizes a token. 202 random bits stay secret.
 _SHOWN_LENGTH = len(TOKEN_PREFIX) + 6
 _SECRET = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9]{{{_SECRET_LENGTH}}}")
+_PAIRING_CODE = re.compile(rf"{PAIRING_PREFIX}[A-Za-z0-9]{{{_SECRET_LENGTH}}}")
 
 
 class ApiToken(TypedDict):
@@ -37,6 +42,7 @@ class ApiToken(TypedDict):
     eventIds: NotRequired[list[int]]  # the only events that it reaches; absent for all
     expiresAt: NotRequired[datetime]  # absent for a token that does not expire
     lastUsedAt: NotRequired[datetime]  # absent before the first use
+    deviceEventId: NotRequired[int]  # the event of a door device; absent for other tokens
 
 
 class ApiTokenReader(Protocol):
@@ -52,10 +58,24 @@ class ApiTokenReader(Protocol):
         """Record that a token was used, without waiting for the database."""
 
 
+def get_acting_role(token: ApiToken) -> str:
+    """Return the role in which a token acts for its owner.
+
+    Only the token of a door device acts as an admin: it is for one scope at one event.
+    """
+    is_limited = token["role"] == ADMIN and "deviceEventId" not in token
+    return ORGANIZER if is_limited else token["role"]
+
+
 def make_secret() -> str:
     """Return a new secret: TOKEN_PREFIX and 40 letters and digits."""
     drawn = (secrets.choice(_CHARACTERS) for _ in range(_SECRET_LENGTH))
     return TOKEN_PREFIX + "".join(drawn)
+
+
+def make_pairing_code() -> str:
+    """Return a new pairing code: PAIRING_PREFIX and 40 letters and digits."""
+    return PAIRING_PREFIX + make_secret().removeprefix(TOKEN_PREFIX)
 
 
 def is_api_token(text: str) -> bool:
@@ -68,8 +88,13 @@ def is_well_formed(secret: str) -> bool:
     return _SECRET.fullmatch(secret) is not None
 
 
+def is_pairing_code(text: str) -> bool:
+    """Return whether a text can be a pairing code."""
+    return _PAIRING_CODE.fullmatch(text) is not None
+
+
 def hash_secret(secret: str) -> str:
-    """Return the SHA-256 of a secret, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a secret or a pairing code, as 64 hexadecimal digits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

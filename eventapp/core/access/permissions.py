@@ -1,9 +1,10 @@
 """Identify the caller of a request, and declare which callers each route accepts.
 
 A caller is identified by the access token of a session, or by an API token. An API token acts for
-its owner, within its scopes and its events, and never as an admin. Both are read from the database
-for each request, so that what has ended is refused at once. So are the teams of the caller, by the
-requests that need them.
+its owner, within its scopes and its events, and never as an admin; that of a door device of an
+admin may check in at its event, whose organizer may be somebody else. Both kinds of tokens are read
+from the database for each request, so that what has ended is refused at once. So are the teams of
+the caller, by the requests that need them.
 
 Every route has one of PERMISSION_DECORATORS, and a row in the permission table, which says the same
 and more: see `actions`. The application does not start if a route has none of either.
@@ -31,14 +32,14 @@ from eventapp.core.access.actions import (
     PermissionTable,
 )
 from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader, TokenGrant
-from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, is_api_token
+from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, get_acting_role, is_api_token
 from eventapp.core.access.teams import MembershipReader, Teams
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, get_db
 from eventapp.core.errors import Forbidden, ScopeMissing, Unauthorized, ValidationFailed
-from eventapp.core.roles import ADMIN, ORGANIZER
+from eventapp.core.roles import ADMIN
 
 # The names of the decorators in this module that declare a permission.
 PERMISSION_DECORATORS = ("anyone", "anonymous", "user_required", "role_required", "self_or_admin")
@@ -217,7 +218,7 @@ def _identify_token_owner(token: ApiToken) -> Actor:
         raise ScopeMissing(f"This call {needed}")
     actor = Actor(
         token["userId"],
-        _limit_role(token["role"]),
+        get_acting_role(token),
         device_id=_read_device_id(),
         action=action,
         token=TokenGrant(token["_id"], event_ids, token["name"]),
@@ -229,11 +230,6 @@ def _identify_token_owner(token: ApiToken) -> Actor:
         actor.require_reach((request.view_args or {})["event_id"])
     AUTHENTICATION.get().api_tokens.record_use(get_db(), token, utc_now())
     return actor
-
-
-def _limit_role(role: str) -> str:
-    """Return the role of an API token whose owner has this role."""
-    return ORGANIZER if role == ADMIN else role
 
 
 def _read_device_id() -> str | None:
@@ -256,7 +252,7 @@ def make_actor_loader(actor: Actor) -> ActorLoader:
     def load_actor() -> Actor | None:
         if actor.token is not None:
             token = authentication.api_tokens.reload(db, actor.token.token_id, utc_now())
-            role = _limit_role(token["role"]) if token else None
+            role = get_acting_role(token) if token else None
         elif actor.session_id is not None:
             session = authentication.load_session(db, actor.session_id, utc_now())
             role = session["role"] if session else None

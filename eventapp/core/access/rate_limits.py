@@ -1,8 +1,8 @@
 """Limit how many requests each caller may make in a fixed time window.
 
-A caller is a logged-in user, or else a network address. Each request counts towards a scope, which
-its method decides unless a decorator of this module is on its route. Refused guesses of a secret,
-such as a promo code, count towards one more, and those of API tokens towards another.
+A caller is a logged-in user, a door device, or else a network address. Each request counts towards
+a scope, which its method decides unless a decorator of this module is on its route. Refused guesses
+of a secret, such as a promo code, count towards one more, and those of API tokens towards another.
 RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
 `rate_limit_storage` keeps the counters, in the storage that RATE_LIMIT_STORAGE_URI names.
 """
@@ -177,7 +177,7 @@ class RateLimiter:
         """Count a request, and return the caller's use of the current window.
 
         Args:
-            caller_key: names the user or the address, such as `user:<id>` or `address:<network>`.
+            caller_key: names the caller, such as `user:<id>`, `device:<id>` or `address:<network>`.
             now: Unix time in seconds, so that all processes agree on when a window begins.
         """
         name, reset_seconds = self._find_counter(scope, caller_key, now)
@@ -240,20 +240,23 @@ def _get_request_scope() -> str:
 def _get_caller_key() -> str:
     """Return the key of the logged-in user or, without a valid token, of the address.
 
-    Users behind one address thus do not share a limit. An API token counts as its owner.
+    Users behind one address thus do not share a limit. An API token counts as its owner, but each
+    door device has limits of its own.
 
     Raises:
         TooManyRequests: the address has sent too many unknown API tokens.
     """
     try:
-        user_id = _find_token_owner() if has_api_token() else current_claims().get("sub")
+        if has_api_token():
+            return _find_token_key()
+        user_id = current_claims().get("sub")
     except Unauthorized:  # The route refuses the token itself if it needs one.
         user_id = None
     return f"user:{user_id}" if user_id else get_client_address_key()
 
 
-def _find_token_owner() -> str:
-    """Return the id of the owner of the request's API token.
+def _find_token_key() -> str:
+    """Return the key of the door device, or of the owner, of the request's API token.
 
     Unknown tokens are counted by address. An address with as many as are allowed is refused before
     its token is looked up, so that it cannot go on to guess.
@@ -267,10 +270,12 @@ def _find_token_owner() -> str:
     if stats.remaining <= 0:
         raise TooManyRequests("Too many unknown API tokens", retry_after=stats.reset_seconds)
     try:
-        return str(current_api_token()["userId"])
+        token = current_api_token()
     except Unauthorized:
         limiter.hit(TOKEN_GUESSES, address_key, time.time())
         raise
+    is_device = "deviceEventId" in token
+    return f"device:{token['_id']}" if is_device else f"user:{token['userId']}"
 
 
 def get_client_address_key() -> str:
