@@ -110,6 +110,18 @@ ROWS = (
         ),
     ),
     (
+        Action(
+            "duplicate events",
+            ANY_ORGANIZER,
+            ORGANIZERS,
+            ADMINS,
+            EVENTS_WRITE,
+            MANAGERS,
+            is_account_wide=True,
+        ),
+        ("event_duplicates.duplicate_event",),
+    ),
+    (
         Action("delete events", ANY_ORGANIZER, ORGANIZERS, ADMINS, EVENTS_WRITE, NO_TEAM),
         ("event_bookings.delete_event",),
     ),

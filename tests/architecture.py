@@ -158,6 +158,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "closures": "service",
         "current_schedules": "service",
         "deletions": "service",
+        "duplicates": "service",
         "editing": "service",
         "event_log": "service",
         "ownership": "service",

@@ -55,9 +55,16 @@ def note_edit(
     return log_entries.make_note(_build_entry(actor, action, changes, now))
 
 
-def note_creation(actor: Actor, action: LogAction, now: datetime) -> LogFields:
-    """Return the fields of a new event that hold its first entry."""
-    return {"logEntries": [_build_entry(actor, action, [], now)], "logDue": True}
+def note_creation(actor: Actor, now: datetime, source_id: int | None = None) -> LogFields:
+    """Return the fields of a new event that hold its first entry.
+
+    Args:
+        source_id: the eventId of the event that it is a duplicate of; None for a new one.
+    """
+    action: LogAction = "duplicated" if source_id else "created"
+    origin: FieldChange = {"field": "duplicateOf", "before": None, "after": source_id}
+    changes = [origin] if source_id else []
+    return {"logEntries": [_build_entry(actor, action, changes, now)], "logDue": True}
 
 
 def _build_entry(

@@ -1,4 +1,4 @@
-"""Store the photo of an event, and show it as the image of the event."""
+"""Store or copy the photo of an event, and show it as the image of the event."""
 
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,7 @@ from eventapp.core.database import Db
 from eventapp.events import store
 from eventapp.events.bodies import EventView
 from eventapp.events.changes import EventChanges
-from eventapp.events.editing import edit_event
+from eventapp.events.editing import apply_edit, edit_event
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.service import get_managed
 from eventapp.events.types import Event, EventPatch, EventPhoto
@@ -60,6 +60,52 @@ def set_photo(
         )
     media.delete_photo(db, owner, replaced_id)
     return event
+
+
+def copy_photo(
+    db: Db,
+    source: Event,
+    event_id: int,
+    *,
+    event_changes: EventChanges,
+    actor: Actor,
+    now: datetime,
+    default_zone: ZoneInfo = UTC_ZONE,
+) -> None:
+    """Give an event a copy of the photo that another one shows.
+
+    Nothing is done if the other one shows no uploaded photo, or has replaced it meanwhile.
+
+    Raises:
+        AppError: whatever `apply_edit` raises. The copy of the photo is then deleted.
+    """
+    if not shows_own_photo(source):
+        return
+    with media.copy_photo_to_show(
+        db,
+        source["photo"]["_id"],
+        from_owner=media.make_event_owner(source["eventId"]),
+        owner=media.make_event_owner(event_id),
+        now=now,
+        is_shown=partial(_shows_photo, db, event_id),
+    ) as photo:
+        if photo is None:
+            return
+        patch = _make_photo_patch(photo)
+        apply_edit(
+            db,
+            event_id,
+            lambda _event: patch,
+            event_changes=event_changes,
+            actor=actor,
+            now=now,
+            default_zone=default_zone,
+        )
+
+
+def shows_own_photo(event: Event) -> bool:
+    """Return whether the image of an event is the photo that was uploaded for it."""
+    return "photo" in event and event["photo"]["sha"] in event["image"]
 
 
 def _shows_photo(db: Db, event_id: int, photo_id: ObjectId) -> bool:

@@ -140,6 +140,21 @@ def is_entry_in_use(event: Event, schedule_id: int) -> bool:
     return is_taken or any(queue["waiting"] for queue in queues.values())
 
 
+def make_initial_fields(now: datetime) -> dict[str, object]:
+    """Return the fields of an event that no request sets, as they are before anybody books."""
+    return {
+        "popularity": 0.0,
+        "inFlight": {},
+        "cellsCounted": True,
+        "waitSequence": 0,
+        "changedAt": now,
+        "createdAt": now,
+        "updatedAt": now,
+        "rev": 0,
+        "__v": 0,
+    }
+
+
 def is_shown_to_all(event: Event, patch: Mapping[str, object]) -> bool:
     """Return whether an edit changes more than secret ticket types, so that anybody may see it.
 

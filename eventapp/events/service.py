@@ -56,6 +56,7 @@ from eventapp.events.types import (
     ListedParts,
     NewEvent,
     SaleState,
+    StoredEvent,
 )
 from eventapp.favorites import service as favorites
 
@@ -106,25 +107,39 @@ def create_event(
     Raises:
         ValidationFailed, NonexistentLocalTime: a schedule entry is not valid.
         TooManyPairs: it has too many dates for its ticket types.
-        Forbidden: the caller's account was deleted or lost its role since the request began. The
-            account is read after the event is inserted: an account that is being deleted loses its
-            role before its events are looked for, so one of both requests sees the other.
+        Forbidden: the caller's account was deleted or lost its role since the request began.
     """
     new = make_new_event(body, organizer_id=actor.user_id, now=now, default_zone=default_zone)
     if rules.count_pairs(new) > rules.MAX_PAIRS:
         raise TooManyPairs(rules.MAX_PAIRS)
-    event = store.insert(db, {**new, **event_log.note_creation(actor, "created", now)})
-    if actor.user_id and not accounts.may_organize(db, actor.user_id):
+    event = insert_event(
+        db, {**new, **event_log.note_creation(actor, now)}, event_changes=event_changes, now=now
+    )
+    # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
+    return rules.present_event(
+        event, favorited=False, with_counts=True, image_base_url=image_base_url, now=now
+    )
+
+
+def insert_event(
+    db: Db, new: NewEvent, *, event_changes: EventChanges, now: datetime
+) -> StoredEvent:
+    """Store a new event with the first entry of its log, and return it.
+
+    Raises:
+        Forbidden: the account of its organizer was deleted or lost its role. The account is read
+            after the event is inserted: an account that is being deleted loses its role before its
+            events are looked for, so one of both requests sees the other.
+    """
+    event = store.insert(db, new)
+    if event["organizerId"] and not accounts.may_organize(db, event["organizerId"]):
         # The worker finishes the deletion (see `store_deletions`).
         store_deletions.record_deletion(db, event["eventId"], event["rev"] + 1)
         store_deletions.delete_if_unchanged(db, event, now=now)
         raise Forbidden
     event_changes.event_changed(event["eventId"])
     event_log.move_now(db, event["eventId"])
-    # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
-    return rules.present_event(
-        event, favorited=False, with_counts=True, image_base_url=image_base_url, now=now
-    )
+    return event
 
 
 def make_new_event(
@@ -155,15 +170,7 @@ def make_new_event(
         "nextTypeId": len(types) + 1,
         "nextScheduleId": schedule.next_id,
         "organizerId": organizer_id,
-        "popularity": 0.0,
-        "inFlight": {},
-        "cellsCounted": True,
-        "waitSequence": 0,
-        "changedAt": now,
-        "createdAt": now,
-        "updatedAt": now,
-        "rev": 0,
-        "__v": 0,
+        **rules.make_initial_fields(now),
         **build_questions(body.get("questions") or [], types),
         **rules.derive_fields(parts, get_local_date(now, default_zone)),
     }

@@ -20,6 +20,7 @@ from eventapp.core.database import Db, Query, exclude_ids, is_unavailable
 from eventapp.events.log_types import LogNote
 from eventapp.events.types import (
     ClosingEvent,
+    CopiedEvent,
     Event,
     EventChange,
     EventKey,
@@ -105,6 +106,9 @@ EXCLUDED_FIELDS = dict.fromkeys(
 )
 # No answer shows cells. An event may have thousands, which only its edits need.
 EXCLUDED_IN_LISTS = {**EXCLUDED_FIELDS, "cells": 0, "cellsCounted": 0, "queues": 0}
+EXCLUDED_IN_COPIES = {
+    name: 0 for name in EXCLUDED_IN_LISTS if name not in ("promoCodes", "nextCodeId")
+}
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 
@@ -240,6 +244,12 @@ def mark_answered(db: Db, event: EventTerms, question_ids: Iterable[int]) -> boo
 def find_event(db: Db, event_id: int) -> Event | None:
     """Return an event, None if there is none."""
     return _events(db).find_one({"eventId": event_id}, EXCLUDED_FIELDS)
+
+
+def find_to_copy(db: Db, event_id: int) -> CopiedEvent | None:
+    """Return an event with all that a duplicate of it has, None if there is none."""
+    found = db.events.find_one({"eventId": event_id}, EXCLUDED_IN_COPIES)
+    return cast(CopiedEvent | None, found)
 
 
 def find_events(db: Db, event_ids: Iterable[int]) -> list[Event]:

@@ -210,6 +210,10 @@ class StoredEvent(Event, InternalFields):
     """An event as it is stored, whole."""
 
 
+class CopiedEvent(Event, PromoCodeFields):
+    """An event as a duplicate of it is made: with its promo codes, without cells and queues."""
+
+
 class EventPatch(QuestionEdit, total=False):
     """The fields that an edit sets, without those that are computed from them."""
 

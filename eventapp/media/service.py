@@ -72,9 +72,44 @@ def store_photo_to_show(
         NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: see `encode_photo`.
     """
     photo = store_photo(db, owner, file, now)
+    with _delete_unless_shown(db, owner, photo, is_shown):
+        yield photo
+
+
+@contextmanager
+def copy_photo_to_show(
+    db: Db,
+    photo_id: ObjectId,
+    *,
+    from_owner: str,
+    owner: str,
+    now: datetime,
+    is_shown: Callable[[ObjectId], bool],
+) -> Iterator[StoredPhoto | None]:
+    """Copy a photo for a block that makes another owner show the copy.
+
+    The block gets None if `from_owner` does not have the photo any more. If the block fails, the
+    copy is deleted as in `store_photo_to_show`.
+    """
+    found = [each for each in store.find_by_owner(db, from_owner) if each["_id"] == photo_id]
+    data = store.read(db, found[0]["sha"]) if found else None
+    if data is None:
+        yield None
+        return
+    copied: StoredPhoto = {**found[0], "_id": ObjectId(), "owner": owner, "createdAt": now}
+    store.insert(db, copied, data)
+    with _delete_unless_shown(db, owner, copied, is_shown):
+        yield copied
+
+
+@contextmanager
+def _delete_unless_shown(
+    db: Db, owner: str, photo: StoredPhoto, is_shown: Callable[[ObjectId], bool]
+) -> Iterator[None]:
+    """Delete a new photo if the block fails, unless its owner shows it."""
     is_done = False
     try:
-        yield photo
+        yield
         is_done = True
     finally:
         if not is_done and not is_shown(photo["_id"]):

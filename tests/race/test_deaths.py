@@ -332,7 +332,7 @@ ELSEWHERE |= {"announcement-claimed", "announced", "announcement-advanced"}
 # This is in `tests/race/test_receipts_race.py`.
 ELSEWHERE |= {"receipt"}
 # These are in `tests/race/test_event_log_deaths.py`.
-ELSEWHERE |= {"log-noted", "log-copied"}
+ELSEWHERE |= {"log-noted", "log-copied", "event-duplicated"}
 
 
 def test_a_process_dies_at_every_failpoint():

@@ -2,10 +2,13 @@
 
 import pytest
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.events import editing, event_log
+from eventapp.events import duplicates, editing, event_log, photos
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.promotions import service as promotions
-from tests.factories import make_event
+from tests import pictures
+from tests.factories import make_event, make_user
 from tests.race import kit
 from tests.race.test_deaths import dying_at
 
@@ -34,6 +37,21 @@ def test_the_worker_moves_the_entry_of_a_process_that_died(context, step, change
     assert row["userId"] == kit.ADMIN.user_id
     assert sum(each["field"].endswith(field) for each in row["changes"]) == 1
     assert not {"logEntries", "logDue"} & db.events.find_one({}).keys()
+
+
+def test_a_duplication_that_dies_leaves_a_draft_without_a_photo(app, context):
+    db, host = context.db, Actor(make_user(app, "organizer")["id"], "organizer")
+    event = make_event(db, organizer_id=host.user_id)
+    caller = {"event_changes": NO_EVENT_CACHE, "actor": host, "now": utc_now()}
+    photos.set_photo(db, event["eventId"], pictures.photo(), image_base_url="", **caller)
+    db.eventLog.delete_many({})
+    with dying_at("event-duplicated"):
+        duplicates.duplicate_event(db, event["eventId"], None, image_base_url="", **caller)
+    kit.run_all_jobs(kit.another_process(context))
+    _source, copy = db.events.find().sort("eventId", 1)
+    assert (copy["status"], copy["title"], copy["image"]) == ("draft", event["title"], "")
+    assert db["photos.files"].count_documents({}) == 1
+    assert [each["action"] for each in db.eventLog.find()] == ["duplicated"]
 
 
 def test_control_without_the_job_the_entry_stays_in_the_event(context, monkeypatch):

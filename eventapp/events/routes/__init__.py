@@ -1,6 +1,6 @@
 """Routes of events, their ticket types, photos, quotas, availability and log, and of favorites."""
 
-from eventapp.events.routes import availability, event_log, events, favorites, quotas
+from eventapp.events.routes import availability, duplicates, event_log, events, favorites, quotas
 
 BLUEPRINTS = (
     availability.bp,
@@ -9,6 +9,7 @@ BLUEPRINTS = (
     events.photos_bp,
     quotas.bp,
     event_log.bp,
+    duplicates.bp,
     favorites.bp,
     favorites.recoms_bp,
 )
