@@ -15,6 +15,7 @@ from eventapp.accounts import api_tokens, device_tokens
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
 from eventapp.accounts import store_api_tokens as api_tokens_store
+from eventapp.accounts.mail_preferences import UNSUBSCRIBE_KEYS
 from eventapp.accounts.mail_requests import MAIL_SEALER, SEAL_PURPOSE
 from eventapp.accounts.service import (
     PERSONAL_DATA_HANDLERS,
@@ -88,6 +89,7 @@ from eventapp.notifications import service as notifications
 from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
+from eventapp.notifications.unsubscribing import UnsubscribeKeys
 from eventapp.organizers import service as organizers
 from eventapp.organizers import store as organizers_store
 from eventapp.payments import store_events as payment_events_store
@@ -268,6 +270,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
     JOB_STATUS.set(app, jobs.get_job_status)
     MAIL_SEALER.set(app, Sealer(config.jwt_secret, SEAL_PURPOSE))
+    UNSUBSCRIBE_KEYS.set(app, UnsubscribeKeys(config.jwt_secret))
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache, config.default_zone)
     EVENT_CACHE.set(app, event_cache)
@@ -332,7 +335,8 @@ def build_booking_context(
     """
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     sealer = Sealer(config.jwt_secret, SEAL_PURPOSE)
-    outbox = open_outbox(config.smtp_url, config.mail_from, base_url, sealer)
+    keys = UnsubscribeKeys(config.jwt_secret)
+    outbox = open_outbox(config.smtp_url, config.mail_from, base_url, sealer, keys)
     return BookingContext(
         db,
         inventory=Inventory(db, event_changes),

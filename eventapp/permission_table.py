@@ -39,6 +39,7 @@ ROWS = (
             *("health.show_addresses", "health.healthz", "health.metrics", "health.readyz"),
             *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
             *("account_pages.verify", "account_pages.reset", "account_pages.file"),
+            "unsubscribe.show_page",
             *("swagger_ui.show", "api-docs.openapi_json"),
         ),
     ),
@@ -53,6 +54,10 @@ ROWS = (
     (
         Action("pair a device, with a code", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         ("device_pairing.pair_device",),
+    ),
+    (
+        Action("unsubscribe by the key of a mail", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
+        ("unsubscribe.unsubscribe",),
     ),
     (
         Action("report payments, with a signature", ANYONE, NOBODY, NOBODY, None, NO_TEAM),

@@ -69,7 +69,9 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_api_tokens": "store",
         "store_device_tokens": "store",
         "erasures": "service",
+        "mail_preferences": "service",
         "mail_requests": "service",
+        "store_mail_preferences": "store",
         "mail_tokens": "service",
         "recovery": "service",
         "verification": "service",
@@ -228,6 +230,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "outbox": "service",
         "smtp": "service",
         "store_outbox": "store",
+        "unsubscribing": "service",
     },
     "payments": {
         "bounded_calls": "service",

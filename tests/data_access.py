@@ -172,6 +172,11 @@ WRITES: Table = {
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
             *("role", "about", "userImg", "photo", "updatedAt", "emailVerified"),
             "unfinishedChange",
+            *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
+        ),
+        "accounts.store_mail_preferences": (
+            *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
+            "updatedAt",
         ),
         "accounts.store_recovery": (
             *("passwordHash", "updatedAt", "unfinishedReset", "unfinishedChange"),
@@ -296,6 +301,7 @@ READS: Table = {
     "sessions": {"accounts.store_sessions": (ALL,)},
     "users": {
         "accounts.store": (ALL,),
+        "accounts.store_mail_preferences": ("_id",),
         "accounts.store_recovery": (ALL,),
         "analytics.store_figures": (ALL,),
     },

@@ -76,6 +76,15 @@ class TokenInvalid(ValidationFailed):
         super().__init__(errors={"token": [self.message]})
 
 
+class KeyInvalid(ValidationFailed):
+    """The key of a link to unsubscribe is not one that this server has made."""
+
+    code, message = "key_invalid", "This link is not valid; change the mails in your profile"
+
+    def __init__(self) -> None:
+        super().__init__(errors={"key": [self.message]})
+
+
 class AlreadyVerified(Conflict):
     """The email address of the account is verified already."""
 

@@ -12,6 +12,7 @@ from eventapp.core.textsearch import fold_account_name
 SIGN_UP_ROLES = (ATTENDEE, ORGANIZER)
 
 MAX_NAME, MAX_ABOUT, MAX_URL = 100, 2000, 2000  # characters
+MAX_UNSUBSCRIBED = 1000  # organizers whose announcements a user does not want
 MIN_PASSWORD = 8  # characters
 # How long after a refresh the replaced refresh token may be sent again.
 RETRY_WINDOW = timedelta(seconds=5)

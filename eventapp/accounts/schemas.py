@@ -126,6 +126,26 @@ class ProfileBody(Schema):
     userImg = ImageUrl(rules.MAX_URL)
 
 
+class MailPreferencesBody(Schema):
+    """Which mails the caller wants. Absent fields stay as they are."""
+
+    announcements = StrictBool(metadata={"description": "False: no announcements are mailed."})
+    unsubscribedOrganizers = fields.List(
+        ObjectIdField(),
+        validate=validate.Length(max=rules.MAX_UNSUBSCRIBED),
+        metadata={"description": "The organizers whose announcements are not mailed."},
+    )
+
+
+class OwnProfileBody(ProfileBody):
+    """The fields that users may change in their own account alone. Absent fields stay as they are.
+
+    Announcements that are not mailed still appear among the notifications.
+    """
+
+    mailPreferences = fields.Nested(MailPreferencesBody)
+
+
 class UserBody(ProfileBody):
     """The fields of an account that can be changed. Only an admin may change `role`."""
 
@@ -200,6 +220,28 @@ UserAnswer = Schema.from_dict(
 )
 
 
+class MailPreferencesAnswer(Schema):
+    announcements = fields.Boolean(required=True)
+    unsubscribedOrganizers = fields.List(fields.String(), required=True)
+
+
+ProfileAnswer = UserAnswer.from_dict(
+    {"mailPreferences": fields.Nested(MailPreferencesAnswer, required=True)}, name="OwnProfile"
+)
+
+
+class OneClickBody(Schema):
+    """The body of RFC 8058, which mail programs send."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"List-Unsubscribe": "One-Click"}
+
+    one_click = fields.String(data_key="List-Unsubscribe", validate=validate.OneOf(["One-Click"]))
+
+
+class UnsubscribeQuery(Schema):
+    key = StrictText(1, 400, required=True)
+
+
 class TokensAnswer(Schema):
     accessToken = fields.String(required=True)
     refreshToken = fields.String(required=True)
@@ -257,6 +299,7 @@ class ExportAnswer(Schema):
     """Everything that is stored about a user. Other features add fields of their own."""
 
     user = fields.Nested(UserAnswer, required=True)
+    mailPreferences = fields.Nested(MailPreferencesAnswer, required=True)
     sessions = fields.List(fields.Dict(), required=True)
 
     class Meta:

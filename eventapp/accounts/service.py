@@ -6,7 +6,15 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.accounts import erasures, mail_requests, organizers, rules, sessions, store
+from eventapp.accounts import (
+    erasures,
+    mail_preferences,
+    mail_requests,
+    organizers,
+    rules,
+    sessions,
+    store,
+)
 from eventapp.accounts.checks import refuse_invalid, refuse_taken_spelling
 from eventapp.accounts.editing import get_user as get_user
 from eventapp.accounts.editing import make_image_value, update_user
@@ -265,8 +273,10 @@ def export_user(
     Raises:
         UserNotFound: there is no account with this id.
     """
+    user = get_user(db, user_id)
     exported: JsonObject = {
-        "user": render_user(get_user(db, user_id), ""),
+        "user": render_user(user, ""),
+        "mailPreferences": mail_preferences.render_preferences(user),
         "sessions": sessions.export_sessions(db, user_id),
     }
     for export_function in export_functions:

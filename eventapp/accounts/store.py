@@ -148,7 +148,7 @@ def update(
     Raises:
         TakenError: another account has the new email or login name. Nothing was written.
     """
-    change: Query = {"$set": changes}
+    change: Query = {"$set": _flatten(changes)}
     if drop_login_name:
         change["$unset"] = {"loginName": ""}
     try:
@@ -159,6 +159,13 @@ def update(
         )
     except DuplicateKeyError:
         raise TakenError from None
+
+
+def _flatten(changes: UserChanges) -> Query:
+    """Return the fields to set. Of the mail preferences, those that are absent stay."""
+    fields: Query = {**changes}
+    preferences = fields.pop("mailPreferences", {})
+    return fields | {f"mailPreferences.{name}": value for name, value in preferences.items()}
 
 
 def set_photo(

@@ -29,6 +29,20 @@ class UnfinishedChange(TypedDict):
     keptSessionId: ObjectId | None  # the session that made the change; None where all end
 
 
+class StoredMailPreferences(TypedDict, total=False):
+    """Which mails a user wants. What is absent was never changed."""
+
+    announcements: bool  # absent: True
+    unsubscribedOrganizers: list[ObjectId]  # whose announcements are not mailed; each once
+
+
+class MailPreferences(TypedDict):
+    """Which mails a user wants, as the profile shows it."""
+
+    announcements: bool  # False: no announcements are mailed
+    unsubscribedOrganizers: list[ObjectId]  # whose announcements are not mailed
+
+
 # A document of the `users` collection. The functional syntax, because a class body would mangle
 # the name `__v`.
 StoredUser = TypedDict(
@@ -51,6 +65,7 @@ StoredUser = TypedDict(
         # URL of the photo: `/images/...` if it was uploaded here, with a host in front in documents
         # of older versions; empty where there is none.
         "userImg": str,
+        "mailPreferences": NotRequired[StoredMailPreferences],  # absent until they are changed
         "photo": NotRequired[ProfilePhoto],  # absent until a photo is uploaded
         "unfinishedChange": NotRequired[UnfinishedChange],  # absent unless a change is in work
         "unfinishedReset": NotRequired[UnfinishedReset],  # absent unless a reset is in work
@@ -99,6 +114,7 @@ class UserChanges(TypedDict, total=False):
     role: str
     about: str
     userImg: str
+    mailPreferences: StoredMailPreferences  # only the fields in it are set
     updatedAt: datetime
 
 

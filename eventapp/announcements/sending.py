@@ -16,6 +16,7 @@ from functools import partial
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
+from eventapp.accounts.mail_preferences import find_unsubscribed
 from eventapp.announcements import rules, store
 from eventapp.announcements.service import CANCELLED_EVENT
 from eventapp.announcements.types import (
@@ -121,15 +122,23 @@ def _notify(
 ) -> int:
     """Notify the holders of these bookings, and return how many were not notified before."""
     recipients = accounts.find_recipients(context.db, {each["userId"] for each in bookings})
+    unsubscribed = find_unsubscribed(context.db, recipients, event["organizerId"])
     pending = [
-        _build_notification(announcement, event, recipient, now)
+        _build_notification(
+            announcement, event, recipient, now, by_mail=recipient.id not in unsubscribed
+        )
         for recipient in recipients.values()
     ]
     return notifications.notify(context.db, context.outbox.base_url, pending, now)
 
 
 def _build_notification(
-    announcement: StoredAnnouncement, event: Event, recipient: Recipient, now: datetime
+    announcement: StoredAnnouncement,
+    event: Event,
+    recipient: Recipient,
+    now: datetime,
+    *,
+    by_mail: bool,
 ) -> NewNotification:
     return NewNotification(
         key=f"{rules.make_key_prefix(announcement['_id'])}{recipient.id}",
@@ -146,6 +155,8 @@ def _build_notification(
             "subject": announcement["subject"],
             "text": announcement["text"],
         },
+        by_mail=by_mail,
+        subscription={"organizerId": event["organizerId"]},
     )
 
 

@@ -60,7 +60,7 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
         "facts": facts,
         "base_url": base_url.rstrip("/"),
     }
-    return {
+    mail: QueuedMail = {
         "_id": ObjectId(),
         "key": notification.key,
         "userId": notification.recipient.id,
@@ -75,6 +75,9 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
         "createdAt": now,
         "nextTryAt": now,
     }
+    if notification.subscription:
+        mail["subscription"] = notification.subscription
+    return mail
 
 
 def _build_stored_attachment(file: Attachment) -> StoredAttachment:

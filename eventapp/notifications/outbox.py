@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.errors import MessageError
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import parseaddr
 from functools import partial
 from typing import Protocol
@@ -29,6 +30,7 @@ from eventapp.notifications import rules, store_outbox
 from eventapp.notifications.account_mails import open_bodies
 from eventapp.notifications.smtp import DeliveryFailed, SmtpConnection
 from eventapp.notifications.types import DueMail, MailOutcome, QueuedMail, StoredAttachment
+from eventapp.notifications.unsubscribing import UnsubscribeKeys, add_link, make_links
 
 # Sending one mail takes less than this, even if every step of SMTP lasts until its timeout.
 LEASE = timedelta(minutes=10)
@@ -36,6 +38,8 @@ LEASE = timedelta(minutes=10)
 BATCH_SIZE = 1000
 DEFAULT_FROM = "eventapp@localhost"
 DEFAULT_BASE_URL = "http://127.0.0.1:10000"
+# The header of RFC 8058 by which mail programs offer to unsubscribe.
+LIST_UNSUBSCRIBE = "List-Unsubscribe"
 # A mail address in the answer of a mail server.
 ADDRESS = re.compile(r"[^\s<>@\"',;:]+@[^\s<>@\"',;:]+")
 
@@ -58,12 +62,14 @@ class Outbox:
         mail_from: the From header of every mail.
         base_url: the start of every link in a mail.
         sealer: opens the mails that hold a token; None if there are none.
+        unsubscribe_keys: makes the keys of links to unsubscribe; None if no mail has one.
     """
 
     connect: Callable[[], AbstractContextManager[MailConnection]] | None = None
     mail_from: str = DEFAULT_FROM
     base_url: str = DEFAULT_BASE_URL
     sealer: Sealer | None = None
+    unsubscribe_keys: UnsubscribeKeys | None = None
 
     def require_sealer(self) -> Sealer:
         """Return the sealer of an outbox that was opened with one."""
@@ -72,11 +78,15 @@ class Outbox:
 
 
 def open_outbox(
-    smtp_url: str | None, mail_from: str | None, base_url: str, sealer: Sealer | None = None
+    smtp_url: str | None,
+    mail_from: str | None,
+    base_url: str,
+    sealer: Sealer | None = None,
+    unsubscribe_keys: UnsubscribeKeys | None = None,
 ) -> Outbox:
     """Return the outbox for these settings. It connects when the first mail is sent."""
     connect = partial(SmtpConnection, smtp_url) if smtp_url else None
-    return Outbox(connect, mail_from or DEFAULT_FROM, base_url, sealer)
+    return Outbox(connect, mail_from or DEFAULT_FROM, base_url, sealer, unsubscribe_keys)
 
 
 def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
@@ -133,7 +143,7 @@ def _try_to_send(
     if "validUntil" in mail and mail["validUntil"] <= clock():
         return _give_up(mail, "its link has expired", clock()), True
     try:
-        connection.send(build_message(open_bodies(mail, outbox.sealer), outbox.mail_from))
+        connection.send(_build_message_with_link(open_bodies(mail, outbox.sealer), outbox))
     except CannotOpen as error:
         return _give_up(mail, f"the text cannot be opened: {error}", clock()), True
     except DeliveryFailed as failure:
@@ -156,6 +166,41 @@ def _give_up(mail: QueuedMail, reason: str, now: datetime) -> MailOutcome:
     return {"status": rules.FAILED, "doneAt": now, "lastError": reason}
 
 
+class _MailPolicy(EmailPolicy):
+    """Writes the header List-Unsubscribe in one line.
+
+    The default policy would encode a URL that is longer than a line as words, which mail programs
+    do not decode in this header.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        """Return a header as its lines."""
+        if name == LIST_UNSUBSCRIBE:
+            return f"{name}: {value}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """Return a header as the bytes of its lines."""
+        if name == LIST_UNSUBSCRIBE:
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+MAIL_POLICY = _MailPolicy()
+
+
+def _build_message_with_link(mail: QueuedMail, outbox: Outbox) -> EmailMessage:
+    """Return a stored mail as a message, with the links of its recipient to unsubscribe, if any."""
+    keys = outbox.unsubscribe_keys
+    links = make_links(mail, keys, outbox.base_url) if keys else None
+    if links is None:
+        return build_message(mail, outbox.mail_from)
+    message = build_message(add_link(mail, links), outbox.mail_from)
+    message[LIST_UNSUBSCRIBE] = f"<{links.one_click}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return message
+
+
 def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
     """Return a stored mail as a message, always with the same Message-ID.
 
@@ -163,7 +208,7 @@ def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
         DeliveryFailed: with `is_permanent`, if the recipient is not exactly one address, or if an
             address or the subject contains a line break, which could begin another header.
     """
-    message = EmailMessage()
+    message = EmailMessage(MAIL_POLICY)
     try:
         message["From"] = mail_from
         # Few servers take a domain that is not in ASCII.

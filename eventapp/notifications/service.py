@@ -69,7 +69,8 @@ def notify(db: Db, base_url: str, notifications: Sequence[NewNotification], now:
 
 def _gets_mail(new: NewNotification) -> bool:
     recipient = new.recipient
-    return bool(recipient.email) and rules.may_mail(new.kind, is_verified=recipient.is_verified)
+    is_allowed = rules.may_mail(new.kind, is_verified=recipient.is_verified)
+    return bool(recipient.email) and new.by_mail and is_allowed
 
 
 def _build_stored_notification(new: NewNotification) -> StoredNotification:

@@ -153,6 +153,12 @@ class Recipient:
     is_verified: bool = True
 
 
+class Subscription(TypedDict):
+    """What the recipient of a mail can unsubscribe from."""
+
+    organizerId: ObjectId | None  # announcements of this organizer; None: all announcements
+
+
 @dataclass(frozen=True)
 class NewNotification:
     """A notification of one occurrence to one user, before it is written.
@@ -165,6 +171,8 @@ class NewNotification:
         data: the facts that the app shows in addition to the text.
         mail_data: further facts for the text and the mail.
         in_app: False for a mail that has no notification in the app.
+        by_mail: False for a notification of which the recipient wants no mail.
+        subscription: what the recipient can unsubscribe from by a link in the mail; None without.
     """
 
     key: str
@@ -175,6 +183,8 @@ class NewNotification:
     mail_data: MailFacts = field(default_factory=MailFacts)
     attachments: tuple[Attachment, ...] = ()
     in_app: bool = True
+    by_mail: bool = True
+    subscription: Subscription | None = None
 
 
 class StoredNotification(TypedDict):
@@ -240,6 +250,8 @@ class QueuedMail(TypedDict):
     sealed: NotRequired[bytes]
     # When its link expires: it is not sent then. Absent in mails without a token.
     validUntil: NotRequired[datetime]
+    # Absent in mails from which nobody can unsubscribe. The link is added when the mail is sent.
+    subscription: NotRequired[Subscription]
     attachments: list[StoredAttachment]
     status: MailStatus
     attempts: int  # how often a process has claimed it

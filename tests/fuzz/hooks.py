@@ -52,7 +52,7 @@ INEXPRESSIBLE_ERRORS = {
 # The codes of 400 answers that depend on stored data, or on the clocks of a time zone.
 STATE_DEPENDENT_CODES = {
     *("ticket_type_required", "wrong_password", "nonexistent_time", "token_invalid"),
-    "code_invalid",
+    *("code_invalid", "key_invalid"),
 }
 
 

@@ -4,18 +4,22 @@ import re
 import threading
 
 import pytest
+from bson import ObjectId
 from werkzeug.serving import make_server
 
+from eventapp.accounts.mail_preferences import UNSUBSCRIBE_KEYS
 from tests.account_mails import read_token
 from tests.browser import CHROMIUM, DRIVER, Browser
+from tests.factories import make_user
 
 PAGES = ["/account/verify", "/account/reset"]
+UNSUBSCRIBE = "/mails/unsubscribe"
 FILES = ["/account/files/account.js", "/account/files/account.css"]
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 ENTER = "\ue007"
 
 
-@pytest.mark.parametrize("path", [*PAGES, *FILES])
+@pytest.mark.parametrize("path", [*PAGES, UNSUBSCRIBE, *FILES])
 def test_the_policy_forbids_inline_code_and_other_origins(client, path):
     answer = client.get(path)
     assert answer.status_code == 200
@@ -30,7 +34,7 @@ def test_the_policy_forbids_inline_code_and_other_origins(client, path):
     assert "Set-Cookie" not in answer.headers
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, UNSUBSCRIBE])
 def test_a_page_is_stored_nowhere_and_loads_files_of_this_server(client, path):
     page = client.get(path)
     assert page.content_type == "text/html; charset=utf-8"
@@ -108,6 +112,25 @@ def test_a_link_verifies_the_address_by_its_button(browser, site, client, app, d
     assert browser.console_errors() == []
     browser.open(f"{site}/account/verify")
     wait_for(browser, "This link is not complete.")
+
+
+def test_a_link_unsubscribes_by_its_button(browser, site, app, db):
+    user, organizer_id = make_user(app), ObjectId()
+    key = UNSUBSCRIBE_KEYS.get(app).make(user["id"], {"organizerId": organizer_id})
+    browser.open(f"{site}{UNSUBSCRIBE}?key={key}")
+    wait_for(browser, "Press the button")
+    assert browser.run("return location.href") == f"{site}{UNSUBSCRIBE}"
+    assert "mailPreferences" not in db.users.find_one()
+    browser.run("document.querySelector('button').click()")
+    wait_for(browser, "You get no more of these announcements by mail.")
+    stored = db.users.find_one()["mailPreferences"]
+    assert stored == {"unsubscribedOrganizers": [organizer_id]}
+    assert browser.console_errors() == []
+    browser.open(f"{site}/account/verify")
+    browser.open(f"{site}{UNSUBSCRIBE}#key={key}x")
+    wait_for(browser, "Press the button")
+    browser.run("document.querySelector('button').click()")
+    wait_for(browser, "This link is not valid")
 
 
 def test_a_link_changes_the_password_with_the_keyboard(browser, site, client, app, db):

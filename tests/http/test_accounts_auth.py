@@ -12,6 +12,7 @@ PASSWORD = "correct horse"
 ANN = {"name": "Ann", "email": "Ann@Example.org", "password": PASSWORD}
 USER_FIELDS = {"_id", "name", "email", "emailVerified", "role", "about", "userImg"}
 USER_FIELDS |= {"createdAt", "updatedAt", "__v"}
+ALL_MAILS = {"announcements": True, "unsubscribedOrganizers": []}
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_register_signs_in_a_new_account(client, db, path):
     assert stored["emailKey"] == "ann@example.org"
     assert stored["passwordHash"].startswith("$2b$04$")
     profile = client.get("/api/auth/profile", headers=bearer(answer.json["token"]))
-    assert profile.json == answer.json["user"]
+    assert profile.json == {**answer.json["user"], "mailPreferences": ALL_MAILS}
 
 
 def test_register_accepts_username_and_the_role_of_an_organizer(client):
@@ -192,7 +193,12 @@ def test_the_profile_changes_the_fields_that_are_sent(client, ann):
     body = {"about": "Likes\njazz", "userImg": "https://example.org/a.png"}
     answer = client.put("/api/auth/profile", json=body, headers=ann["headers"])
     assert answer.status_code == 200
-    assert answer.json == {**ann["user"], **body, "updatedAt": answer.json["updatedAt"]}
+    assert answer.json == {
+        **ann["user"],
+        **body,
+        "mailPreferences": ALL_MAILS,
+        "updatedAt": answer.json["updatedAt"],
+    }
     assert client.get("/api/auth/profile", headers=ann["headers"]).json == answer.json
 
 

@@ -18,6 +18,7 @@ UNREACHABLE = {
     ("POST", "/api/payments/webhooks/<provider>"),
     ("POST", "/api/auth/reset-password"),
     ("POST", "/api/auth/verify-email"),
+    ("POST", "/mails/unsubscribe"),
 }
 LOCK = ROOT / "tests" / "postman" / "package-lock.json"
 

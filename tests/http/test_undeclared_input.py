@@ -23,7 +23,14 @@ PATH_VALUES = {
     "file": "page.css",
 }
 PATH_VALUES |= {"ticket_type_index": "0", "schedule_index": "0", "path": "favicon-16x16.png"}
-ACCEPT_ANY_PARAMETER = ("/android/api/", "/images/", "/dashboard", "/account/", "/api/docs")
+ACCEPT_ANY_PARAMETER = (
+    "/android/api/",
+    "/images/",
+    "/dashboard",
+    "/account/",
+    "/api/docs",
+    "/mails/",
+)
 NO_BODY_ERRORS = {
     "not json": ("malformed_json", None),
     "[]": ("validation_error", ["body"]),

@@ -1,4 +1,4 @@
-// The pages /account/verify and /account/reset: send the token of the link when the user asks for it.
+// The pages that mailed links open: send the token or key of the link when the user asks for it.
 "use strict";
 
 const NO_TOKEN = "This link is not complete. Open it from the mail again.";
@@ -9,9 +9,12 @@ const BUSY = "Too many attempts. Wait some minutes and try again.";
 const form = document.getElementById("form");
 const message = document.getElementById("status");
 
+// The name of the key that a form sends in the query; undefined if it sends a token in the body.
+const keyName = form.dataset.key;
+
 // Take the token out of the address bar, so that it is in no history and on no screenshot.
 function takeToken() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token") || "";
+  const token = new URLSearchParams(location.hash.slice(1)).get(keyName || "token") || "";
   history.replaceState(null, "", location.pathname);
   return token;
 }
@@ -33,15 +36,18 @@ function readBody(token) {
   return body;
 }
 
+function post(token) {
+  const options = { method: "POST", credentials: "omit" };
+  if (keyName) return fetch(`${form.dataset.call}?${new URLSearchParams({ [keyName]: token })}`, options);
+  options.headers = { "Content-Type": "application/json" };
+  options.body = JSON.stringify(readBody(token));
+  return fetch(form.dataset.call, options);
+}
+
 async function send(token) {
   let response, body;
   try {
-    response = await fetch(form.dataset.call, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(readBody(token)),
-      credentials: "omit",
-    });
+    response = await post(token);
     body = await response.json();
   } catch {
     show(OFFLINE);

@@ -1,6 +1,6 @@
 """Routes of accounts, sessions and profile photos."""
 
-from eventapp.accounts.routes import api_tokens, auth, pages, photos, recovery, users
+from eventapp.accounts.routes import api_tokens, auth, pages, photos, recovery, unsubscribe, users
 
 BLUEPRINTS = (
     auth.bp,
@@ -9,4 +9,5 @@ BLUEPRINTS = (
     users.bp,
     photos.bp,
     pages.bp,
+    unsubscribe.bp,
 )

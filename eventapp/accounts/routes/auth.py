@@ -3,7 +3,7 @@
 from bson import ObjectId
 from flask import Response, request
 
-from eventapp.accounts import editing, service, session_lists, sessions
+from eventapp.accounts import editing, mail_preferences, service, session_lists, sessions
 from eventapp.accounts.mail_requests import MAIL_SEALER
 from eventapp.accounts.routes.users import bp as users_bp
 from eventapp.accounts.schemas import (
@@ -11,15 +11,15 @@ from eventapp.accounts.schemas import (
     Login,
     LogoutBody,
     NewAdmin,
+    OwnProfileBody,
     PasswordBody,
-    ProfileBody,
+    ProfileAnswer,
     RefreshBody,
     Registration,
     SessionsAnswer,
     SessionsQuery,
     SignedInAnswer,
     TokensAnswer,
-    UserAnswer,
 )
 from eventapp.accounts.types import StoredSession, StoredUser, UserChanges
 from eventapp.core import paging
@@ -164,22 +164,27 @@ def end_session(session_id: ObjectId) -> Response:
 
 @bp.route("/profile")
 @user_required
-@bp.response(200, UserAnswer)
+@bp.response(200, ProfileAnswer)
 def show_profile() -> Response:
-    """Return the caller's account."""
+    """Return the caller's account, with which mails the caller wants."""
     user = service.get_user(get_db(), current_actor().require_user_id())
-    return json_response(service.render_user(user, get_image_base_url()))
+    return _profile_response(user)
 
 
 @bp.route("/profile", methods=["PUT"])
 @user_required
-@bp.arguments(ProfileBody)
-@bp.response(200, UserAnswer)
+@bp.arguments(OwnProfileBody)
+@bp.response(200, ProfileAnswer)
 @bp.error_responses(409)
 def change_profile(body: UserChanges) -> Response:
     """Change the fields of the caller's account that are sent."""
     user = editing.update_user(get_db(), current_actor().require_user_id(), body, now=utc_now())
-    return json_response(service.render_user(user, get_image_base_url()))
+    return _profile_response(user)
+
+
+def _profile_response(user: StoredUser) -> Response:
+    profile = service.render_user(user, get_image_base_url())
+    return json_response({**profile, "mailPreferences": mail_preferences.render_preferences(user)})
 
 
 @bp.route("/change-password", methods=["PUT"])

@@ -32,7 +32,7 @@ FILES = frozenset({"account.css", "account.js"})
 @bp.response(200, content_type="text/html")
 def verify() -> Response:
     """Return the page on which a user verifies an email address, by the token in the fragment."""
-    return _send_page("verify.html")
+    return send_page("verify.html")
 
 
 @bp.route("/reset")
@@ -40,7 +40,7 @@ def verify() -> Response:
 @bp.response(200, content_type="text/html")
 def reset() -> Response:
     """Return the page on which a user chooses a new password, by the token in the fragment."""
-    return _send_page("reset.html")
+    return send_page("reset.html")
 
 
 @bp.route("/files/<file>")
@@ -56,11 +56,15 @@ def file(file: str) -> Response:
     return response
 
 
-def _send_page(name: str) -> Response:
-    """Return a page, or a redirect that moves the token of the query to the fragment."""
-    token = request.args.get("token")
-    if token is not None:
-        location = f"{request.path}#token={quote(token, safe='')}"
+def send_page(name: str, secret_name: str = "token") -> Response:
+    """Return a page, or a redirect that moves the secret of the query to the fragment.
+
+    Args:
+        secret_name: the name of the secret in the query and in the fragment.
+    """
+    secret = request.args.get(secret_name)
+    if secret is not None:
+        location = f"{request.path}#{secret_name}={quote(secret, safe='')}"
         response = Response(status=303, headers={"Location": location})
     else:
         response = _send(name)

@@ -21,6 +21,7 @@ from eventapp.core.http.body_limits import MAX_FAULTS
 from eventapp.core.json import JsonObject
 
 MAX_BODY_BYTES = 1_000_000
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 # Query parameters with names that begin so are ignored.
 IGNORED_PREFIXES = ("_", "utm_")
 # The greatest length of an unknown parameter for which a similar one is looked up, in characters.
@@ -62,6 +63,16 @@ class RequestParser(FlaskParser):
         if errors:
             raise make_validation_error(errors)
         return req.args.to_dict()
+
+    def load_form(self, req: Request, _schema: Schema) -> Any:
+        """Return the fields of a form.
+
+        Raises:
+            UnsupportedMediaType: the body is not a form.
+        """
+        if req.content_length and req.mimetype not in FORM_TYPES:
+            raise UnsupportedMediaType("Send a form")
+        return req.form.to_dict()
 
     def load_files(self, req: Request, schema: Schema) -> Any:
         """Return the parts of a multipart body by their names.

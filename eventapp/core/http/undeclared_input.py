@@ -15,7 +15,7 @@ from eventapp.core.errors import UnsupportedMediaType
 from eventapp.core.http.blueprint import get_input_schemas, ignores_unknown_parameters
 from eventapp.core.http.request_parser import refuse_body, refuse_unknown_parameters
 
-BODY_LOCATIONS = {"json", "files", "raw"}
+BODY_LOCATIONS = {"json", "files", "form", "raw"}
 ENCODED_BODY = "Send the body without Content-Encoding"
 
 
