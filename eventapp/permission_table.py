@@ -192,6 +192,10 @@ ROWS = (
         ("door.check_in", "door.check_in_list", "door.check_in_batch"),
     ),
     (
+        Action("undo check-ins", ANY_ORGANIZER, ORGANIZERS, ADMINS, None, MANAGERS),
+        ("door.undo_check_in",),
+    ),
+    (
         MANAGE_DEVICES,
         (
             *("devices.create_device", "devices.list_devices", "devices.renew_link"),

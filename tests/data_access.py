@@ -24,7 +24,7 @@ from tests.architecture import PACKAGE, ROOT
 ALL, INSERT, DELETE = "*", "<insert>", "<delete>"
 # Fields whose names below them are ids or kinds: `inFlight.<bookingId>` is `inFlight.*` here.
 MAPS = frozenset(
-    {"cells", "queues", "inFlight", "promoCodes", "tell", "checkIns", "slots"}
+    {"cells", "queues", "inFlight", "promoCodes", "tell", "checkIns", "undoneCheckIns", "slots"}
     | {"answeredQuestions", "attendees"}
 )
 TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
@@ -71,7 +71,7 @@ WRITES: Table = {
             *("entries", "ledgerDue"),
         ),
         "bookings.ledger.store": ("ledgerDue",),
-        "tickets.store": ("checkIns.*",),
+        "tickets.store": ("checkIns.*", "undoneCheckIns.*"),
     },
     "chats": {"messages.store": (INSERT, DELETE, "seq")},
     # `prepare_database` records the schema version.

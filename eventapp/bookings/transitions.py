@@ -17,7 +17,7 @@ from typing import cast
 
 from bson import ObjectId
 
-from eventapp.bookings import booked_entries, rules, store, store_moves
+from eventapp.bookings import booked_entries, rules, store, store_holders, store_moves
 from eventapp.bookings.booked_entries import compute_cancellation_deadline, follow_event
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import CancellationClosed, NotCancellable, TicketCheckedIn
@@ -37,7 +37,7 @@ from eventapp.payments.types import RefundReason
 CHANGE_ATTEMPTS = 20
 # The guard of a cancellation. Its counterpart is in `tickets.store.check_in`, which requires that
 # the booking is confirmed: of a check-in and a cancellation at once, only one is written.
-NOT_CHECKED_IN: Query = {"checkIns": {"$exists": False}}
+NOT_CHECKED_IN: Query = {"checkIns": {"$in": list(store_holders.NO_CHECK_INS)}}
 # The name of pending stock moves in the records of what fails.
 MOVE_KIND = "stock move"
 

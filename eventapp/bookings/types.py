@@ -95,6 +95,15 @@ class CheckIn(TypedDict):
     scannedAt: datetime | None  # UTC, the scanner's time of an offline scan; None if online
 
 
+class CheckInUndo(TypedDict):
+    """The last undo of check-ins of one ticket."""
+
+    at: datetime  # UTC
+    # The scanner's times of the offline scans whose check-ins were undone, this time or before. The
+    # clock of a scanner may be ahead, so a time may be later than `at`.
+    scans: list[datetime]
+
+
 class BookedEntry(TypedDict):
     """What a booking stores of its schedule entry: see `bookings.booked_entries`."""
 
@@ -156,6 +165,7 @@ class StoredBooking(BookedEntry):
     entries: NotRequired[list[LedgerEntry]]
     ledgerDue: NotRequired[Literal[True]]  # there are entries that are not yet in the ledger
     checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; only `eventapp.tickets` uses it
+    undoneCheckIns: NotRequired[dict[str, CheckInUndo]]  # the same
     # Who comes with the tickets, by place. A ticket that was cancelled or given back may have one.
     attendees: NotRequired[dict[str, Attendee]]
     # The organizer sees the holder's name and email. Absent in bookings of older versions, whose

@@ -1,4 +1,4 @@
-"""Check in tickets, each once, by scanners that are online or offline."""
+"""Check in tickets, each once, by scanners that are online or offline, and undo check-ins."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.database import Db
 from eventapp.events import service as events
 from eventapp.tickets import rules, store
-from eventapp.tickets.errors import AlreadyCheckedIn, TicketNotFound
+from eventapp.tickets.errors import AlreadyCheckedIn, NotCheckedIn, ScanUndone, TicketNotFound
 from eventapp.tickets.service import render_ticket
 from eventapp.tickets.signing_key import TicketKey, load_key
-from eventapp.tickets.types import CheckedInTicket, ScanResult, ValidTicket
+from eventapp.tickets.types import CheckedInTicket, ScanResult, UndoneTicket, ValidTicket
 
 CHECKED_IN = "checked_in"
 # How many bookings are read at once.
@@ -48,13 +48,14 @@ class EventCheckIn:
         """Check in the ticket with this code and return it.
 
         If several scanners send a code at the same time, one of them succeeds. An offline scan that
-        is sent again gets the same answer again; it is recognized by its time.
+        is sent again gets the same answer again; it is recognized by its time. One that was made
+        before the check-in of its ticket was undone checks nothing in.
 
         Args:
             scanned_at: the time of an offline scan. A time in the future counts as `now`.
 
         Raises:
-            TicketNotFound, AlreadyCheckedIn: nothing is written.
+            TicketNotFound, AlreadyCheckedIn, ScanUndone: nothing is written.
         """
         ticket = self.key.verify(self.event_id, code)
         if ticket is None:
@@ -80,6 +81,7 @@ class EventCheckIn:
         if booking is None or ticket not in type_names:
             raise TicketNotFound
         if updated is None:
+            _refuse_undone_scan(booking, ticket, check_in["scannedAt"])
             if rules.find_check_in_time(booking, ticket) is None:
                 return None
             _refuse_another_scan(booking, ticket, check_in["scannedAt"])
@@ -92,6 +94,40 @@ class EventCheckIn:
             "startsAt": shown.get("startsAt"),
             "location": shown["location"],
         }
+
+    def undo(self, ticket_id: str, now: datetime) -> UndoneTicket:
+        """Undo the check-in of a ticket, which can then be checked in again or be cancelled.
+
+        Offline scans from before the undo check nothing in any more.
+
+        Raises:
+            TicketNotFound: the event has no such ticket.
+            NotCheckedIn: nothing is written.
+        """
+        ticket = rules.parse_ticket_id(ticket_id)
+        for _attempt in range(CHECK_IN_ATTEMPTS):
+            booking = store.find_booking(self.db, ObjectId(ticket.booking_id)) if ticket else None
+            type_names = dict(rules.iter_tickets(booking)) if booking else {}
+            if booking is None or ticket not in type_names or booking["eventId"] != self.event_id:
+                raise TicketNotFound
+            check_in = booking.get("checkIns", {}).get(ticket.local_id)
+            if check_in is None:
+                raise NotCheckedIn
+            if store.undo_check_in(
+                self.db,
+                booking["_id"],
+                ticket.local_id,
+                event_id=self.event_id,
+                check_in=check_in,
+                now=now,
+            ):
+                return {
+                    "ticketId": ticket.ticket_id,
+                    "type": type_names[ticket],
+                    "checkedInAt": None,
+                    "undoneAt": now,
+                }
+        raise NotCheckedIn
 
     def iter_valid_tickets(self, load_actor: ActorLoader) -> Iterator[list[ValidTicket]]:
         """Yield the valid tickets of the event, in lists for at most BATCH_SIZE bookings each.
@@ -119,7 +155,7 @@ class EventCheckIn:
         """Check in the tickets of offline scans; return the result of each, in the given order.
 
         If a ticket was scanned several times, the earliest scan checks it in. A scan that is
-        uploaded again gets the same result again.
+        uploaded again gets the same result again, unless the check-in was undone.
         """
         by_time = sorted(range(len(scans)), key=lambda index: scans[index].scanned_at)
         results = {index: self._check_in_scan(scans[index], now) for index in by_time}
@@ -136,12 +172,31 @@ class EventCheckIn:
                 "ticketId": error.details["ticketId"],
                 "checkedInAt": error.details["checkedInAt"],
             }
+        except ScanUndone as error:
+            return {
+                "status": error.code,
+                "ticketId": error.details["ticketId"],
+                "undoneAt": error.details["undoneAt"],
+            }
         return {
             "status": CHECKED_IN,
             "ticketId": ticket["ticketId"],
             "type": ticket["type"],
             "checkedInAt": ticket["checkedInAt"],
         }
+
+
+def _refuse_undone_scan(
+    booking: StoredBooking, ticket: rules.Ticket, scanned_at: datetime | None
+) -> None:
+    """Refuse an offline scan that was made before the check-in of its ticket was undone.
+
+    Raises:
+        ScanUndone: it was.
+    """
+    undo = booking.get("undoneCheckIns", {}).get(ticket.local_id)
+    if undo and scanned_at and rules.is_scan_undone(undo, scanned_at):
+        raise ScanUndone(ticketId=ticket.ticket_id, undoneAt=undo["at"])
 
 
 def _refuse_another_scan(

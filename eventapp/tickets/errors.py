@@ -12,6 +12,18 @@ class TicketNotFound(NotFound):
     code, message = "ticket_not_found", "Ticket not found"
 
 
+class NotCheckedIn(Conflict):
+    """There is no check-in of the ticket to undo."""
+
+    code, message = "not_checked_in", "This ticket is not checked in"
+
+
+class ScanUndone(Conflict):
+    """The check-in of the ticket was undone at `undoneAt`, after this offline scan."""
+
+    code, message = "undone", "The check-in of this ticket was undone after the scan"
+
+
 class AlreadyCheckedIn(Conflict):
     """The ticket was checked in at `checkedInAt`."""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from eventapp.bookings.types import StoredBooking
+from eventapp.bookings.types import CheckInUndo, StoredBooking
 from eventapp.tickets.types import TicketedBooking, ValidTicket
 
 # The status of a booking that has tickets.
@@ -75,6 +75,14 @@ def find_check_in_time(booking: TicketedBooking | StoredBooking, ticket: Ticket)
     """Return when a ticket of the booking was checked in; None if it is not checked in."""
     check_in = booking.get("checkIns", {}).get(ticket.local_id)
     return check_in["at"] if check_in else None
+
+
+def is_scan_undone(undo: CheckInUndo, scanned_at: datetime) -> bool:
+    """Return whether an offline scan checks nothing in because check-ins of its ticket were undone.
+
+    A scan does so if it was not made after the last undo, or if its own check-in was undone.
+    """
+    return scanned_at <= undo["at"] or scanned_at in undo["scans"]
 
 
 def build_payload(event_id: int, ticket_id: str) -> str:

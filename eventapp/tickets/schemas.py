@@ -9,7 +9,7 @@ from eventapp.core.json import JsonObject
 from eventapp.tickets.rules import MAX_SCANS
 
 MAX_CODE = 400
-OUTCOMES = ("checked_in", "already_checked_in", "ticket_not_found")
+OUTCOMES = ("checked_in", "already_checked_in", "undone", "ticket_not_found")
 # The clock of a scanner that reports a time outside this range is broken.
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -18,6 +18,20 @@ class CheckInBody(Schema):
     EXAMPLE: ClassVar[JsonObject] = {"code": "the code of a ticket"}
 
     code = fields.String(required=True, validate=validate.Length(1, MAX_CODE))
+
+
+class UndoBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"ticketId": "65a1f0c2e4b0a1b2c3d4e5f6-1-1"}
+
+    ticketId = fields.String(required=True, validate=validate.Length(1, MAX_CODE))
+
+
+class UndoneAnswer(Schema):
+    message = fields.String(required=True)
+    ticketId = fields.String(required=True)
+    type = fields.String(required=True)
+    checkedInAt = fields.DateTime(required=True, allow_none=True)
+    undoneAt = fields.DateTime(required=True)
 
 
 class ScanBody(CheckInBody):
@@ -102,6 +116,7 @@ class Outcome(Schema):
     ticketId = fields.String()
     type = fields.String()
     checkedInAt = fields.DateTime()
+    undoneAt = fields.DateTime()
 
 
 class BatchAnswer(Schema):

@@ -108,11 +108,17 @@ def build_ticket_attachments(
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return when the user's tickets were checked in, as `checkIns`."""
+    """Return when the user's tickets were checked in, as `checkIns`, and when that was undone."""
+    found = store.find_checked_in(db, user_id)
     return {
         "checkIns": [
             {"ticketId": rules.Ticket(str(booking["_id"]), local_id).ticket_id, **check_in}
-            for booking in store.find_checked_in(db, user_id)
+            for booking in found
             for local_id, check_in in booking["checkIns"].items()
-        ]
+        ],
+        "undoneCheckIns": [
+            {"ticketId": rules.Ticket(str(booking["_id"]), local_id).ticket_id, **undo}
+            for booking in found
+            for local_id, undo in booking.get("undoneCheckIns", {}).items()
+        ],
     }

@@ -1,9 +1,13 @@
 """Check-ins, which are stored in the bookings, and the key that signs tickets.
 
-Only this feature writes `checkIns` of a booking. So one guarded write verifies that the booking is
-confirmed, that the ticket was not checked in before and that it is not cancelled. A cancellation is
-guarded by the absence of `checkIns` (`bookings.transitions`), and one of some tickets by the
-absence of theirs (`bookings.partial_cancellations`): a checked-in ticket never goes back on sale.
+Only this feature writes `checkIns` and `undoneCheckIns` of a booking. So one guarded write verifies
+that the booking is confirmed, that the ticket was not checked in before and that it is not
+cancelled. A cancellation is guarded by the absence of `checkIns` (`bookings.transitions`), and one
+of some tickets by the absence of theirs (`bookings.partial_cancellations`): a checked-in ticket
+never goes back on sale.
+
+An undo removes a check-in and records when, in one write. A check-in by an offline scan is guarded
+by the absence of an undo after the scan, so of both at once the order of the writes decides.
 """
 
 from collections.abc import Callable
@@ -73,7 +77,8 @@ def check_in(
 
     Returns:
         The booking after the write. None, with nothing written, if the ticket is checked in
-        already or cancelled, or the booking is not a confirmed one of this event.
+        already or cancelled, if its check-in was undone after the offline scan, or if the booking
+        is not a confirmed one of this event.
     """
     field = f"checkIns.{local_id}"
     where = {
@@ -82,6 +87,7 @@ def check_in(
         "status": "confirmed",
         field: {"$exists": False},
         **build_not_cancelled_guard(local_id),
+        **build_not_undone_guard(local_id, check_in["scannedAt"]),
     }
     updated: StoredBooking | None = retry_on_write_conflict(
         lambda: _bookings(db).find_one_and_update(
@@ -94,6 +100,56 @@ def check_in(
 def build_not_cancelled_guard(local_id: str) -> Query:
     """Return the guard that a ticket was not cancelled."""
     return {"cancellations.places": {"$ne": local_id}}
+
+
+def build_not_undone_guard(local_id: str, scanned_at: datetime | None) -> Query:
+    """Return the guard that is the opposite of `rules.is_scan_undone`; none for an online scan."""
+    if scanned_at is None:
+        return {}
+    undo = f"undoneCheckIns.{local_id}"
+    is_later = [{undo: {"$exists": False}}, {f"{undo}.at": {"$lt": scanned_at}}]
+    return {"$or": is_later, f"{undo}.scans": {"$ne": scanned_at}}
+
+
+def undo_check_in(
+    db: Db,
+    booking_id: ObjectId,
+    local_id: str,
+    *,
+    event_id: int,
+    check_in: CheckIn,
+    now: datetime,
+) -> StoredBooking | None:
+    """Remove a check-in and record its undo, in one guarded write.
+
+    Args:
+        local_id: as in `rules.Ticket`.
+        check_in: the check-in as it was read.
+
+    Returns:
+        The booking after the write. None, with nothing written, if the ticket does not have this
+        check-in any more, or the booking is not a confirmed one of this event.
+    """
+    field, undo = f"checkIns.{local_id}", f"undoneCheckIns.{local_id}"
+    where: Query = {
+        "_id": booking_id,
+        "eventId": event_id,
+        "status": "confirmed",
+        f"{field}.at": check_in["at"],
+        f"{field}.scannedAt": check_in["scannedAt"],
+    }
+    scans = [check_in["scannedAt"]] if check_in["scannedAt"] else []
+    update: Query = {
+        "$unset": {field: ""},
+        "$set": {f"{undo}.at": now},
+        "$addToSet": {f"{undo}.scans": {"$each": scans}},
+    }
+    updated: StoredBooking | None = retry_on_write_conflict(
+        lambda: _bookings(db).find_one_and_update(
+            where, update, return_document=ReturnDocument.AFTER
+        )
+    )
+    return updated
 
 
 def find_confirmed(
@@ -114,6 +170,7 @@ def find_confirmed(
 
 
 def find_checked_in(db: Db, user_id: ObjectId) -> list[CheckedInBooking]:
-    """Return the user's bookings that have a check-in."""
+    """Return the user's bookings that have had a check-in."""
     where = {"userId": user_id, "checkIns": {"$exists": True}}
-    return cast(list[CheckedInBooking], list(db.bookings.find(where, {"checkIns": 1})))
+    fields = {"checkIns": 1, "undoneCheckIns": 1}
+    return cast(list[CheckedInBooking], list(db.bookings.find(where, fields)))

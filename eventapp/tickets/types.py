@@ -6,7 +6,14 @@ from typing import Literal, NotRequired, TypedDict
 from bson import ObjectId
 
 from eventapp.bookings.bodies import AttendeeView
-from eventapp.bookings.types import BookedEntry, BookingItem, Cancellation, CheckIn, Status
+from eventapp.bookings.types import (
+    BookedEntry,
+    BookingItem,
+    Cancellation,
+    CheckIn,
+    CheckInUndo,
+    Status,
+)
 
 
 class StoredKey(TypedDict):
@@ -29,10 +36,11 @@ class TicketedBooking(BookedEntry):
 
 
 class CheckedInBooking(TypedDict):
-    """Projection of a booking that has check-ins."""
+    """Projection of a booking that has had check-ins."""
 
     _id: ObjectId
-    checkIns: dict[str, CheckIn]
+    checkIns: dict[str, CheckIn]  # empty if all were undone
+    undoneCheckIns: NotRequired[dict[str, CheckInUndo]]  # absent before the first undo
 
 
 class TicketView(TypedDict):
@@ -72,13 +80,23 @@ class ValidTicket(TypedDict):
     checkedInAt: datetime | None  # UTC; None before the check-in
 
 
+class UndoneTicket(TypedDict):
+    """A ticket whose check-in was just undone."""
+
+    ticketId: str
+    type: str  # the name of the ticket type
+    checkedInAt: None
+    undoneAt: datetime  # UTC
+
+
 class ScanResult(TypedDict):
     """The result of an uploaded scan."""
 
-    status: str  # "checked_in", "already_checked_in" or "ticket_not_found"
+    status: str  # "checked_in", "already_checked_in", "undone" or "ticket_not_found"
     ticketId: NotRequired[str]  # absent if the status is "ticket_not_found"
     type: NotRequired[str]  # present only if the status is "checked_in"
-    checkedInAt: NotRequired[datetime | None]  # UTC; present together with `ticketId`
+    checkedInAt: NotRequired[datetime | None]  # UTC; present if the ticket is checked in
+    undoneAt: NotRequired[datetime]  # UTC; present only if the status is "undone"
 
 
 PictureFormat = Literal["png", "svg"]

@@ -21,6 +21,7 @@ NO_SUCCESS = {
     ("post", "/api/waitlist/join"): 409,
     ("post", "/api/waitlist/{event_id}/accept"): 404,
     ("post", "/api/events/{event_id}/check-in"): 404,
+    ("post", "/api/events/{event_id}/check-in/undo"): 404,
     ("put", "/android/api/users/{capability}"): 401,
 }
 

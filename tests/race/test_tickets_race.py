@@ -1,6 +1,7 @@
 """Of concurrent scanners, or a scanner and a cancellation, one succeeds."""
 
 import threading
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -186,3 +187,58 @@ def test_processes_that_create_the_key_at_once_agree_on_one(db):
     keys = kit.run_concurrently(*[partial(load_key, db, utc_now())] * SCANNERS)
     assert len({key.public_key for key in keys}) == 1
     assert db["keys"].count_documents({}) == 1
+
+
+def undo_during_a_scan(db, event, booking, monkeypatch):
+    """Check a ticket in and undo that while an offline scan is being uploaded; return its result.
+
+    The scan was made before both.
+    """
+    opened, code = open_check_in(db, event), code_of(db, event, booking)
+    ticket, _type = next(rules.iter_tickets(booking))
+    scans = [check_ins.Scan(code, utc_now())]
+    with (
+        kit.suspended(monkeypatch, store, "check_in") as scanner,
+        kit.in_background(partial(opened.upload_scans, scans, utc_now())) as result,
+    ):
+        scanner.wait()
+        other = {"at": utc_now(), "scannedAt": None}
+        field = f"checkIns.{ticket.local_id}"
+        db.bookings.update_one({"_id": booking["_id"]}, {"$set": {field: other}})
+        opened.undo(ticket.ticket_id, utc_now() + timedelta(milliseconds=1))
+        scanner.resume()
+        return result.result()[0]["status"]
+
+
+def test_a_scan_that_is_written_after_an_undo_checks_nothing_in(db, event, booking, monkeypatch):
+    assert undo_during_a_scan(db, event, booking, monkeypatch) == "undone"
+    assert db.bookings.find_one({"_id": booking["_id"]})["checkIns"] == {}
+
+
+def test_control_without_the_guard_the_scan_checks_in_what_was_undone(
+    db, event, booking, monkeypatch
+):
+    monkeypatch.setattr(store, "build_not_undone_guard", lambda *_: {})
+    assert undo_during_a_scan(db, event, booking, monkeypatch) == "checked_in"
+
+
+def test_of_several_undos_one_succeeds(db, event, booking):
+    opened, code = open_check_in(db, event), code_of(db, event, booking)
+    ticket_id = opened.check_in(code, utc_now())["ticketId"]
+    undos = [partial(opened.undo, ticket_id, utc_now())] * SCANNERS
+    results = kit.count_outcomes(kit.run_concurrently(*undos))
+    assert results == {"dict": 1, "not_checked_in": SCANNERS - 1}
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_scans_and_an_undo_at_once_leave_what_the_last_of_them_says(db, event, booking, _round):
+    opened, code = open_check_in(db, event), code_of(db, event, booking)
+    ticket_id = opened.check_in(code, utc_now())["ticketId"]
+    scans = [check_ins.Scan(code, utc_now() - timedelta(seconds=1))]
+    undo, *answers = kit.run_concurrently(
+        partial(opened.undo, ticket_id, utc_now()),
+        *[partial(opened.upload_scans, scans, utc_now())] * 3,
+    )
+    assert undo["checkedInAt"] is None
+    assert {answer[0]["status"] for answer in answers} <= {"already_checked_in", "undone"}
+    assert db.bookings.find_one({"_id": booking["_id"]})["checkIns"] == {}

@@ -14,7 +14,15 @@ from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
 from eventapp.tickets import check_ins
-from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
+from eventapp.tickets.schemas import (
+    BatchAnswer,
+    BatchBody,
+    CheckedIn,
+    CheckInBody,
+    DoorAnswer,
+    UndoBody,
+    UndoneAnswer,
+)
 from eventapp.tickets.types import ValidTicket
 
 # The name "door" is part of the operation ids in the OpenAPI document.
@@ -64,6 +72,21 @@ def _stream_list(
     yield b"]}"
 
 
+@bp.route("/<whole:event_id>/check-in/undo", methods=["POST"])
+@role_required(ORGANIZER)
+@bp.arguments(UndoBody)
+@bp.response(200, UndoneAnswer)
+@bp.error_responses(404, 409)
+def undo_check_in(body: JsonObject, event_id: int) -> Response:
+    """Undo the check-in of a ticket. It needs a login; door devices may not do it.
+
+    The ticket can then be checked in again. An offline scan from before the undo that is uploaded
+    later is answered `undone`, and checks nothing in.
+    """
+    undone = open_check_in(event_id).undo(body["ticketId"], utc_now())
+    return json_response({"message": "Check-in undone", **undone})
+
+
 @bp.route("/<whole:event_id>/check-in/batch", methods=["POST"])
 @check_in_rate_limit
 @role_required(ORGANIZER)
@@ -71,6 +94,9 @@ def _stream_list(
 @bp.response(200, BatchAnswer)
 @bp.error_responses(404)
 def check_in_batch(body: JsonObject, event_id: int) -> Response:
-    """Upload offline scans. Uploading them again changes nothing and returns the same results."""
+    """Upload offline scans. Uploading them again changes nothing and returns the same results.
+
+    A scan from before the check-in of its ticket was undone is `undone`: it checks nothing in.
+    """
     scans = [check_ins.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]
     return json_response({"results": open_check_in(event_id).upload_scans(scans, utc_now())})
