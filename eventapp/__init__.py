@@ -32,6 +32,7 @@ from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
+from eventapp.announcements import log_notes as announcement_log
 from eventapp.announcements import routes as announcements_routes
 from eventapp.announcements import store as announcements_store
 from eventapp.bookings import event_transfer, offer_answers, store_payments
@@ -167,6 +168,8 @@ FORGET_FUNCTIONS = (
     receipts.forget_user,
     media.forget_user,
     messages.forget_user,
+    # This moves entries, from which the next one then removes the user.
+    announcement_log.forget_user,
     event_log.forget_user,
     # Notifications come last, because removing the rest may still notify the user.
     notifications.forget_user,

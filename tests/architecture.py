@@ -109,7 +109,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_ranking": "store",
         "store_sums": "store",
     },
-    "announcements": {"sending": "service"},
+    "announcements": {"log_notes": "service", "sending": "service"},
     "bookings": {
         "attendee_schemas": "schemas",
         "attendees": "service",

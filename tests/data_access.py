@@ -39,6 +39,7 @@ WRITES: Table = {
         "announcements.store": (
             *(INSERT, DELETE, "status", "claim", "dueAt", "position"),
             *("sentAt", "notified", "mailed"),
+            *("logEntries", "logDue", "deleted"),
         ),
     },
     "apiTokens": {

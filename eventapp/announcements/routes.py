@@ -77,5 +77,5 @@ def list_announcements(query: JsonObject, event_id: int) -> Response:
 @bp.error_responses(404, 409)
 def delete_announcement(event_id: int, announcement_id: ObjectId) -> Response:
     """Delete an announcement that is not sent yet."""
-    service.delete_announcement(get_db(), event_id, announcement_id, current_actor())
+    service.delete_announcement(get_db(), event_id, announcement_id, current_actor(), utc_now())
     return json_response({"message": "Announcement deleted"})

@@ -8,7 +8,7 @@ from functools import partial
 
 from bson import ObjectId
 
-from eventapp.announcements import rules, store
+from eventapp.announcements import log_notes, rules, store
 from eventapp.announcements.errors import (
     AnnouncementLimit,
     AnnouncementNotFound,
@@ -73,7 +73,7 @@ def write_announcement(
         new["request"] = digests
     if actor.is_admin:
         new["byAdmin"] = True
-    return _insert(db, new, digests)
+    return _insert(db, log_notes.note_writing(new, actor, now), digests)
 
 
 def _digest(
@@ -98,6 +98,7 @@ def _insert(db: Db, new: StoredAnnouncement, digests: RequestDigests | None) -> 
     """Store an announcement in the first free slot of its day."""
     for slot in range(rules.MAX_PER_DAY):
         if _insert_in_slot(db, {**new, "slot": slot}):
+            log_notes.move_now(db, new["_id"])
             return _make_receipt(new)
         # A request with the same key may have come first.
         if repeated := _find_repeated(db, digests):
@@ -153,7 +154,9 @@ def _find_page(
     return store.find_page(db, event_id, before=before, skip=skip, limit=limit)
 
 
-def delete_announcement(db: Db, event_id: int, announcement_id: ObjectId, actor: Actor) -> None:
+def delete_announcement(
+    db: Db, event_id: int, announcement_id: ObjectId, actor: Actor, now: datetime
+) -> None:
     """Delete an announcement that is not sent yet.
 
     Raises:
@@ -162,8 +165,12 @@ def delete_announcement(db: Db, event_id: int, announcement_id: ObjectId, actor:
         AnnouncementSent: it is sent, being sent or withdrawn.
     """
     events.get_managed(db, event_id, actor)
-    if store.delete_scheduled(db, event_id, announcement_id):
+    found = store.find(db, event_id, announcement_id)
+    if found is None:
+        raise AnnouncementNotFound
+    if store.mark_deleted(db, announcement_id, log_notes.build_deletion(found, actor, now)):
+        log_notes.move_now(db, announcement_id)
         return
-    if store.exists(db, event_id, announcement_id):
-        raise AnnouncementSent
-    raise AnnouncementNotFound
+    if store.find(db, event_id, announcement_id) is None:
+        raise AnnouncementNotFound
+    raise AnnouncementSent

@@ -16,8 +16,15 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 
-from eventapp.announcements.types import DueAnnouncement, Position, Status, StoredAnnouncement
+from eventapp.announcements.types import (
+    DueAnnouncement,
+    NotedAnnouncement,
+    Position,
+    Status,
+    StoredAnnouncement,
+)
 from eventapp.core.database import Db, Query, exclude_ids, try_insert_unordered
+from eventapp.events.log_types import LogEntry
 
 INDEXES = {
     "announcements": [
@@ -29,6 +36,9 @@ INDEXES = {
         IndexModel([("eventId", ASCENDING), ("_id", DESCENDING)], name="event_newest"),
         IndexModel([("dueAt", ASCENDING)], name="due", sparse=True),
         IndexModel(
+            [("logDue", ASCENDING)], name="log_due", partialFilterExpression={"logDue": True}
+        ),
+        IndexModel(
             [("request.key", ASCENDING)],
             name="request",
             unique=True,
@@ -36,6 +46,9 @@ INDEXES = {
         ),
     ]
 }
+
+# The filter for announcements that are not marked as deleted.
+_PRESENT: Query = {"deleted": {"$exists": False}}
 
 
 def _announcements(db: Db) -> Collection[StoredAnnouncement]:
@@ -60,7 +73,7 @@ def find_by_request(db: Db, key: str) -> StoredAnnouncement | None:
 
 def count(db: Db, event_id: int, *, up_to: int) -> int:
     """Return how many announcements an event has, counted up to `up_to`."""
-    return _announcements(db).count_documents({"eventId": event_id}, limit=up_to)
+    return _announcements(db).count_documents({"eventId": event_id, **_PRESENT}, limit=up_to)
 
 
 def find_page(
@@ -71,22 +84,70 @@ def find_page(
     Args:
         before: return only those with a lower id; None for all.
     """
-    where: Query = {"eventId": event_id}
+    where: Query = {"eventId": event_id, **_PRESENT}
     if before is not None:
         where["_id"] = {"$lt": before}
     return list(_announcements(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
 
 
-def exists(db: Db, event_id: int, announcement_id: ObjectId) -> bool:
-    """Return whether an event has this announcement."""
-    where = {"_id": announcement_id, "eventId": event_id}
-    return _announcements(db).count_documents(where, limit=1) == 1
+def find(db: Db, event_id: int, announcement_id: ObjectId) -> StoredAnnouncement | None:
+    """Return an announcement of an event; None if there is none."""
+    return _announcements(db).find_one({"_id": announcement_id, "eventId": event_id, **_PRESENT})
 
 
-def delete_scheduled(db: Db, event_id: int, announcement_id: ObjectId) -> bool:
-    """Delete an announcement that no worker has claimed yet, and return whether there was one."""
-    where = {"_id": announcement_id, "eventId": event_id, "status": "scheduled"}
-    return _announcements(db).delete_one(where).deleted_count == 1
+def mark_deleted(db: Db, announcement_id: ObjectId, entry: LogEntry) -> bool:
+    """Mark an announcement that no worker has claimed yet as deleted.
+
+    Args:
+        entry: the entry of the event's log. `clear_entries` removes the announcement once it is
+            moved.
+
+    Returns:
+        False, with nothing written, if it is claimed, finished or deleted.
+    """
+    update: Query = {
+        "$set": {"deleted": True, "logDue": True},
+        "$push": {"logEntries": entry},
+        "$unset": {"dueAt": ""},
+    }
+    where = {"_id": announcement_id, "status": "scheduled", **_PRESENT}
+    return _announcements(db).update_one(where, update).modified_count == 1
+
+
+# Entries of the event's log.
+
+
+def find_log_due(db: Db, limit: int, without: Sequence[object] = ()) -> list[ObjectId]:
+    """Return the ids of announcements with entries to move, without these."""
+    found = _announcements(db).find({"logDue": True, **exclude_ids(without)}, {"_id": 1})
+    return [each["_id"] for each in found.limit(limit)]
+
+
+def find_noted(db: Db, announcement_id: ObjectId) -> NotedAnnouncement | None:
+    """Return the entries of an announcement that are to be moved; None if there are none."""
+    where = {"_id": announcement_id, "logDue": True}
+    found = db.announcements.find_one(where, {"eventId": 1, "logEntries": 1})
+    return cast(NotedAnnouncement | None, found)
+
+
+def find_noted_by(db: Db, user_id: ObjectId) -> list[ObjectId]:
+    """Return the ids of announcements with entries of a user to move."""
+    where = {"logDue": True, "logEntries.userId": user_id}
+    return [each["_id"] for each in _announcements(db).find(where, {"_id": 1})]
+
+
+def clear_entries(db: Db, noted: NotedAnnouncement) -> None:
+    """Remove the entries that were moved, and the announcement if it is deleted.
+
+    Nothing is removed if it has got another entry since it was read.
+    """
+    unchanged = {
+        "_id": noted["_id"],
+        f"logEntries.{len(noted['logEntries'])}": {"$exists": False},
+    }
+    if db.announcements.delete_one({**unchanged, "deleted": True}).deleted_count == 0:
+        cleared = {"$unset": {"logEntries": "", "logDue": ""}}
+        db.announcements.update_one({**unchanged, **_PRESENT}, cleared)
 
 
 # For the worker.

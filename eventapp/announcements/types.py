@@ -6,6 +6,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from bson import ObjectId
 
 from eventapp.bookings.types import HolderFilter, RequestDigests
+from eventapp.events.log_types import LogEntry
 
 # The rules name ids by this, because only types may import bson.
 AnnouncementId: TypeAlias = ObjectId
@@ -54,6 +55,17 @@ class StoredAnnouncement(TypedDict):
     sentAt: NotRequired[datetime]  # when the last holder was handled; absent before
     notified: NotRequired[int]  # holders who got the notification; absent until it is sent
     mailed: NotRequired[int]  # mails that were put in the outbox; absent until it is sent
+    logEntries: NotRequired[list[LogEntry]]  # to be moved into the log of the event; absent: none
+    logDue: NotRequired[Literal[True]]  # `logEntries` has some
+    deleted: NotRequired[Literal[True]]  # to be removed once its entries are moved; else absent
+
+
+class NotedAnnouncement(TypedDict):
+    """Projection of StoredAnnouncement: the entries to be moved."""
+
+    _id: ObjectId
+    eventId: int
+    logEntries: list[LogEntry]
 
 
 class DueAnnouncement(TypedDict):

@@ -150,7 +150,7 @@ def _move_schedule(
     if dates is None:
         return [{**entry, "moves": 0} for entry in entries]
     if len(dates) != len(entries):
-        raise _make_error(f"Must be {len(entries)}: one date for each entry of the schedule.")
+        raise _make_error("Must be one date for each entry of the schedule.")
     moved: list[ScheduleEntry] = []
     for index, (entry, day) in enumerate(zip(entries, dates, strict=True)):
         try:

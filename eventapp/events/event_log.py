@@ -29,7 +29,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import process_due, process_now
-from eventapp.events import log_entries, store_log
+from eventapp.events import log_entries, store, store_log
 from eventapp.events.log_types import FieldChange, LogAction, LogEntry, LogFields, LogNote
 
 # The kind of the records of entries that could not be moved.
@@ -52,7 +52,7 @@ def note_edit(
     """
     changes = log_entries.find_changes(before, patch)
     action = log_entries.name_edit(before, patch)
-    return log_entries.make_note(_build_entry(actor, action, changes, now))
+    return log_entries.make_note(build_entry(actor, action, changes, now))
 
 
 def note_creation(actor: Actor, now: datetime, source_id: int | None = None) -> LogFields:
@@ -62,14 +62,19 @@ def note_creation(actor: Actor, now: datetime, source_id: int | None = None) -> 
         source_id: the eventId of the event that it is a duplicate of; None for a new one.
     """
     action: LogAction = "duplicated" if source_id else "created"
-    origin: FieldChange = {"field": "duplicateOf", "before": None, "after": source_id}
-    changes = [origin] if source_id else []
-    return {"logEntries": [_build_entry(actor, action, changes, now)], "logDue": True}
+    changes = [make_change("duplicateOf", None, source_id)] if source_id else []
+    return {"logEntries": [build_entry(actor, action, changes, now)], "logDue": True}
 
 
-def _build_entry(
+def make_change(field: str, before: object, after: object) -> FieldChange:
+    """Return the change of a field, with long texts cut."""
+    return log_entries.make_change(field, before, after)
+
+
+def build_entry(
     actor: Actor, action: LogAction, changes: Sequence[FieldChange], now: datetime
 ) -> LogEntry:
+    """Return the entry of what a person does. Another feature stores it in its own document."""
     entry: LogEntry = {
         "_id": ObjectId(),
         "at": now,
@@ -129,6 +134,16 @@ def move_entries(db: Db, event_id: int) -> int:
     elif event:
         store_log.clear_due(db, event_id)
     return 1
+
+
+def store_entries(db: Db, event_id: int, entries: Sequence[LogEntry]) -> None:
+    """Add entries that another feature has noted to the log of an event, except those that it has.
+
+    Nothing is added to the log of an event that was deleted.
+    """
+    store_log.insert(db, event_id, entries)
+    if not store.find_revisions(db, [event_id]):
+        store_log.delete_of_event(db, event_id)
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

@@ -68,6 +68,11 @@ def find_changes(before: Mapping[str, Any], patch: Mapping[str, Any]) -> list[Fi
     ]
 
 
+def make_change(field: str, before: object, after: object) -> FieldChange:
+    """Return the change of a field, with long texts cut."""
+    return {"field": field, "before": _shorten(before), "after": _shorten(after)}
+
+
 def _flatten(fields: Mapping[str, Any]) -> dict[str, LogValue]:
     """Return the compared values of an event by path: `ticketTypes.2.price` names the type 2."""
     flat = {name: _shorten(fields[name]) for name in PLAIN_FIELDS if name in fields}

@@ -7,7 +7,15 @@ from typing import Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
 from bson import ObjectId
 
 # What was done. Every other change of an event is "edited".
-LogAction: TypeAlias = Literal["created", "duplicated", "edited", "published", "cancelled"]
+LogAction: TypeAlias = Literal[
+    "created",
+    "duplicated",
+    "edited",
+    "published",
+    "cancelled",
+    "announced",
+    "announcement_deleted",
+]
 # How a person did it: signed in, or by an API token. "anyone" is a caller without an account, whom
 # DEMO_OPEN admits.
 LogVia: TypeAlias = Literal["session", "apiToken", "anyone"]

@@ -21,6 +21,7 @@ from eventapp.accounts import erasures, mail_requests
 from eventapp.accounts import recovery as account_recovery
 from eventapp.accounts.mail_requests import MailContext
 from eventapp.analytics import money_sums, ranking, sales_sums
+from eventapp.announcements import log_notes as announcement_log
 from eventapp.announcements import sending as announcements
 from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
@@ -126,7 +127,8 @@ def _finish_resets(context: BookingContext, now: datetime) -> int:
 
 def _move_to_event_log(context: BookingContext, now: datetime) -> int:
     """Move the entries of events' logs that processes have left."""
-    return event_log.move_due_entries(context.db, now)
+    moved = event_log.move_due_entries(context.db, now)
+    return moved + announcement_log.move_due_entries(context.db, now)
 
 
 def _copy_to_ledger(context: BookingContext, now: datetime) -> int:

@@ -44,6 +44,8 @@ INEXPRESSIBLE_ERRORS = {
     "Must be draft or published, or the status that the event has.",
     "At most 50 quotas",
     "The event has no such entry.",
+    "Must be one date for each entry of the schedule.",
+    "Times of sale or of promo codes would be out of range.",
     "The event has no such ticket type.",
     "The event has no such secret ticket type.",
     "The lists of a quota hold at most 366 ids together.",

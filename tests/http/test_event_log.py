@@ -237,6 +237,25 @@ def test_the_log_goes_with_its_event(host, db, event_id):
     refused(host.get(f"/events/{event_id}/log"), 404, "event_not_found")
 
 
+def test_the_log_says_who_wrote_and_deleted_announcements(host, db, event_id):
+    host.call("POST", f"/events/{event_id}/publish")
+    at = f"{day(20)}T10:00:00.000Z"
+    body = {"subject": "New doors", "text": "Come by the back.", "to": {}, "sendAt": at}
+    path = f"/events/{event_id}/announcements"
+    announcement_id = host.call("POST", path, body).json["announcementId"]
+    assert host.call("DELETE", f"{path}/{announcement_id}").status_code == 200
+    deleted, written = read_log(host, event_id)[:2]
+    assert (deleted["action"], written["action"]) == ("announcement_deleted", "announced")
+    assert written["changes"] == [
+        {"field": "subject", "before": None, "after": "New doors"},
+        {"field": "sendAt", "before": None, "after": at},
+    ]
+    assert deleted["changes"] == [{"field": "subject", "before": "New doors", "after": None}]
+    assert deleted["user"]["userId"] == written["user"]["userId"] == str(host.id)
+    assert db.announcements.count_documents({}) == 0
+    refused(host.call("DELETE", f"{path}/{announcement_id}"), 404, "announcement_not_found")
+
+
 def test_an_erasure_leaves_the_changes_without_the_person(
     client, app, host, root, db, event_id, monkeypatch
 ):

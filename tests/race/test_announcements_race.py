@@ -190,7 +190,9 @@ def test_a_deletion_and_a_worker_at_once_leave_it_sent_or_deleted(context, db, e
         id_ = write(db, event)["announcementId"]
         before = count_of(db, "notifications").total()
         deleted, _written = kit.run_concurrently(
-            lambda i=id_: service.delete_announcement(db, event["eventId"], i, kit.ADMIN),
+            lambda i=id_: service.delete_announcement(
+                db, event["eventId"], i, kit.ADMIN, utc_now()
+            ),
             lambda: sending.send_due_announcements(kit.another_process(context), utc_now()),
         )
         is_deleted = deleted is None

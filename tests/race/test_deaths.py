@@ -333,6 +333,7 @@ ELSEWHERE |= {"announcement-claimed", "announced", "announcement-advanced"}
 ELSEWHERE |= {"receipt"}
 # These are in `tests/race/test_event_log_deaths.py`.
 ELSEWHERE |= {"log-noted", "log-copied", "event-duplicated"}
+ELSEWHERE |= {"announcement-noted", "announcement-logged"}
 
 
 def test_a_process_dies_at_every_failpoint():

@@ -1,7 +1,13 @@
 """A process that dies between the entry of a change and its move into the log loses none."""
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
 
+from eventapp.announcements import log_notes
+from eventapp.announcements import service as announcements
+from eventapp.announcements.errors import AnnouncementNotFound
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.events import duplicates, editing, event_log, photos
@@ -37,6 +43,43 @@ def test_the_worker_moves_the_entry_of_a_process_that_died(context, step, change
     assert row["userId"] == kit.ADMIN.user_id
     assert sum(each["field"].endswith(field) for each in row["changes"]) == 1
     assert not {"logEntries", "logDue"} & db.events.find_one({}).keys()
+
+
+@pytest.mark.parametrize("step", ["announcement-noted", "announcement-logged"])
+def test_the_log_has_the_announcements_of_processes_that_died(context, step):
+    db, event_id = context.db, make_event(context.db)["eventId"]
+    later = utc_now() + timedelta(days=1)
+    body = {"subject": "News", "text": "Hello", "to": {}, "sendAt": later}
+    with dying_at(step):
+        announcements.write_announcement(db, event_id, kit.ADMIN, body, None, utc_now())
+    (announcement_id,) = db.announcements.distinct("_id")
+    kit.run_all_jobs(kit.another_process(context))
+    with dying_at(step):
+        announcements.delete_announcement(db, event_id, announcement_id, kit.ADMIN, utc_now())
+    with pytest.raises(AnnouncementNotFound):
+        announcements.delete_announcement(db, event_id, announcement_id, kit.ADMIN, utc_now())
+    with dying_at("announcement-logged"):
+        kit.run_all_jobs(kit.another_process(context))
+    assert db.announcements.count_documents({"deleted": True}) == 1
+    kit.run_all_jobs(kit.another_process(context))
+    actions = Counter(each["action"] for each in db.eventLog.find({"eventId": event_id}))
+    assert actions == {"announced": 1, "announcement_deleted": 1}
+    assert db.announcements.count_documents({}) == 0
+    assert db.notifications.count_documents({}) == 0
+
+
+def test_an_erasure_reaches_the_entry_in_an_announcement(context):
+    db, event_id = context.db, make_event(context.db)["eventId"]
+    with dying_at("announcement-noted"):
+        announcements.write_announcement(
+            *(db, event_id, kit.ADMIN, {"subject": "News", "text": "Hello", "to": {}}),
+            *(None, utc_now()),
+        )
+    for forget_user in (log_notes.forget_user, event_log.forget_user):
+        forget_user(db, kit.ADMIN.user_id)
+    (row,) = db.eventLog.find()
+    assert (row["action"], row["userId"]) == ("announced", None)
+    assert str(kit.ADMIN.user_id) not in str(db.announcements.find_one({}))
 
 
 def test_a_duplication_that_dies_leaves_a_draft_without_a_photo(app, context):

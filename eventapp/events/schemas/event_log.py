@@ -1,8 +1,11 @@
 """Schemas of the log of an event."""
 
+from typing import get_args
+
 from marshmallow import Schema, fields, validate
 
 from eventapp.core.http.fields import PageAnswer, PageQuery
+from eventapp.events.log_types import LogAction, LogVia
 
 
 class LogQuery(PageQuery):
@@ -40,7 +43,7 @@ class LogEntryAnswer(Schema):
     )
     via = fields.String(
         required=True,
-        validate=validate.OneOf(("session", "apiToken", "anyone")),
+        validate=validate.OneOf(get_args(LogVia)),
         metadata={"description": "`anyone`: without an account, while DEMO_OPEN is set."},
     )
     tokenName = fields.String(
@@ -48,7 +51,7 @@ class LogEntryAnswer(Schema):
     )
     action = fields.String(
         required=True,
-        validate=validate.OneOf(("created", "duplicated", "edited", "published", "cancelled")),
+        validate=validate.OneOf(get_args(LogAction)),
     )
     changes = fields.List(
         fields.Nested(FieldChangeAnswer),
