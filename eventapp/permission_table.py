@@ -12,6 +12,7 @@ from eventapp.core.access.actions import (
     ANY_ORGANIZER,
     ANY_USER,
     ANYONE,
+    ATTENDEES_READ,
     BOOKINGS_READ,
     BOOKINGS_WRITE,
     CHECK_IN,
@@ -155,6 +156,20 @@ ROWS = (
         (
             *("event_bookings.event_bookings", "event_figures.event_bookings_csv"),
             "event_payments.event_payments_csv",
+        ),
+    ),
+    (
+        Action(
+            "see attendees of an event",
+            ANY_ORGANIZER,
+            ORGANIZERS,
+            ADMINS,
+            ATTENDEES_READ,
+            READERS,
+        ),
+        (
+            *("event_attendees.list_attendees", "event_figures.event_attendees_csv"),
+            "event_waitlists.list_waitlist",
         ),
     ),
     (

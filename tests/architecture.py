@@ -89,6 +89,8 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "analytics": {
         "admin": "service",
+        "attendee_tables": "service",
+        "attendees_csv": "rules",
         "bookings_csv": "rules",
         "csv_tables": "rules",
         "event_figures": "service",
@@ -123,6 +125,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "context": "service",
         "event_closing": "service",
         "event_transfer": "service",
+        "event_waitlists": "service",
+        "shown_holders": "service",
         "migration": "service",
         "ledger": "service",
         "ledger.entries": "rules",
@@ -244,6 +248,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "receipts": {"pages": "service", "pdf": "service"},
     "tickets": {
+        "attendee_lists": "service",
         "calendar_entry": "service",
         "check_ins": "service",
         "signing_key": "service",

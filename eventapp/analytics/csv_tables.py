@@ -29,6 +29,12 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterat
         yield rest
 
 
+def prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the first chunk and then the rest. Closing this generator closes the rest."""
+    yield first
+    yield from rest
+
+
 def _drain(buffer: io.StringIO) -> bytes:
     """Return the content of the buffer and empty it."""
     text = buffer.getvalue()

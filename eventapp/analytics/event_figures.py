@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from eventapp.analytics import bookings_csv, event_sums, money_sums, rules, store_figures
+from eventapp.analytics.csv_tables import prepend
 from eventapp.analytics.money import NO_MONEY
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.segments import Segment
@@ -116,10 +117,4 @@ def stream_bookings_csv(
     # The first chunk is read here, so that an unavailable database is an error answer and not a
     # truncated table.
     first = next(chunks)
-    return _prepend(first, events.iterate_while_managed(db, event_id, load_actor, chunks))
-
-
-def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the first chunk and then the rest. Closing this generator closes the rest."""
-    yield first
-    yield from rest
+    return prepend(first, events.iterate_while_managed(db, event_id, load_actor, chunks))

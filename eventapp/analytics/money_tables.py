@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from bson import ObjectId
 
 from eventapp.analytics import money_csv, store_money, store_payments
+from eventapp.analytics.csv_tables import prepend
 from eventapp.analytics.money import NO_MONEY, split_entry
 from eventapp.analytics.store_sums import build_organizer_filter
 from eventapp.analytics.types import MoneyBooking, MoneyRow
@@ -37,7 +38,7 @@ def stream_event_money(
     # The first chunk is read here, so that an unavailable database is an error answer and not a
     # truncated table.
     first = next(chunks)
-    return _prepend(first, events.iterate_while_managed(db, event_id, load_actor, chunks))
+    return prepend(first, events.iterate_while_managed(db, event_id, load_actor, chunks))
 
 
 def stream_money(db: Db, organizer_id: ObjectId | None, load_actor: ActorLoader) -> Iterator[bytes]:
@@ -55,7 +56,7 @@ def stream_money(db: Db, organizer_id: ObjectId | None, load_actor: ActorLoader)
     def may_read(actor: Actor) -> bool:
         return actor.may_organize if organizer_id else actor.is_admin
 
-    return _prepend(first, _iterate_while_allowed(load_actor, may_read, chunks))
+    return prepend(first, _iterate_while_allowed(load_actor, may_read, chunks))
 
 
 def _iterate_rows(db: Db, where: Query) -> Iterator[tuple[MoneyRow, MoneyBooking | None]]:
@@ -99,9 +100,3 @@ def _iterate_while_allowed(
                 raise Forbidden
             checked_at = time.monotonic()
         yield chunk
-
-
-def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the first chunk and then the rest. Closing this generator closes the rest."""
-    yield first
-    yield from rest

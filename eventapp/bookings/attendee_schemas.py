@@ -2,9 +2,9 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validate
 
-from eventapp.core.http.fields import Email, StrictInt, Text
+from eventapp.core.http.fields import Email, StrictInt, Text, make_limit_field
 from eventapp.core.json import JsonObject
 
 # An event has at most 20 questions.
@@ -99,3 +99,32 @@ class BookedAttendees(Schema):
         required=True,
         metadata={"description": "The tickets without an attendee: PUT /tickets/{id}/attendee."},
     )
+
+
+class EventWaitlistQuery(Schema):
+    """The page of the waitlist of an event."""
+
+    limit = make_limit_field()
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class EventWaitlistAnswer(Schema):
+    """A page of those who wait for tickets of an event."""
+
+    waitlist = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={
+            "description": "As in `GET /waitlist`, with `holder`: the `name` and `email` of who "
+            "waits, or null for a deleted account and for who was not told yet."
+        },
+    )
+    openOffers = fields.List(
+        fields.Dict(),
+        metadata={
+            "description": "Only on the first page, those that expire first first: as in "
+            "`GET /waitlist/notifications`, with `holder`."
+        },
+    )
+    limit = fields.Integer(required=True)
+    nextCursor = fields.String(required=True, allow_none=True)

@@ -37,11 +37,11 @@ def list_offers(
 
     page = paging.find_page_by_id(request, count, find)
     shown = follow_events(context.db, page.rows)
-    rows = [_render_offer(offer, now) for offer in shown]
+    rows = [render_offer(offer, now) for offer in shown]
     return {"notifications": rows, **page.envelope}, page.next_position
 
 
-def _render_offer(offer: StoredBooking, now: datetime) -> OfferView:
+def render_offer(offer: StoredBooking, now: datetime) -> OfferView:
     """Return the offer as the API shows it; `offer` is as `follow_events` returns it."""
     return {
         "bookingId": offer["_id"],

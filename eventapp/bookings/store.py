@@ -202,6 +202,19 @@ def find_offers_page(
     return list(_bookings(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
 
 
+def find_open_offers(db: Db, event_id: int, now: datetime, limit: int) -> list[StoredBooking]:
+    """Return the open waitlist offers of an event, those that expire first first."""
+    where = {
+        "status": "held",
+        "expiresAt": {"$gt": now},
+        "eventId": event_id,
+        "waitlistEntryId": {"$exists": True},
+    }
+    # A hold lasts minutes, so all events together have few.
+    found = _bookings(db).find(where, hint=HELD_INDEX)
+    return list(found.sort("expiresAt", ASCENDING).limit(limit))
+
+
 def count_offers(db: Db, user_id: ObjectId, limit: int) -> int:
     """Return the number of waitlist offers to a user, counted up to `limit`."""
     return db.bookings.count_documents(_build_offers_filter(user_id), limit=limit)

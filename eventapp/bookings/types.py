@@ -40,6 +40,13 @@ OfferStatus: TypeAlias = Literal["open", "accepted", "declined", "expired"]
 AttendeesByType: TypeAlias = Mapping[int, Sequence[Attendee | None]]
 
 
+class HolderView(TypedDict):
+    """Who made a booking or waits for tickets, as those who manage the event see it."""
+
+    name: str
+    email: str
+
+
 class BookingItem(TypedDict):
     """The booked tickets of one ticket type."""
 

@@ -115,3 +115,8 @@ def mark_answered(db: Db, event: Event, question_ids: Iterable[int]) -> bool:
     marked = event.get("answeredQuestions", {})
     new: Sequence[int] = [each for each in question_ids if str(each) not in marked]
     return not new or store.mark_answered(db, event, new)
+
+
+def list_known_questions(event: QuestionFields) -> list[Question]:
+    """Return the questions of an event and, after them, the deleted ones that were answered."""
+    return [*event.get("questions", []), *event.get("formerQuestions", [])]

@@ -7,6 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import service as bookings
+from eventapp.bookings.shown_holders import find_holders, show_holder
 from eventapp.bookings.types import CheckIn, StoredBooking
 from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.database import Db
@@ -86,8 +87,10 @@ class EventCheckIn:
                 return None
             _refuse_another_scan(booking, ticket, check_in["scannedAt"])
         shown = bookings.follow_event(self.db, booking)
+        holder = show_holder(booking, find_holders(self.db, [booking]))
         return {
             **render_ticket(booking, ticket, type_names[ticket], self.key),
+            "name": rules.find_name(booking, ticket, holder),
             "bookingReference": booking["bookingReference"],
             "scheduleId": shown.get("scheduleId"),
             "date": shown["date"].date().isoformat(),
@@ -145,8 +148,9 @@ class EventCheckIn:
         after = None
         while batch := store.find_confirmed(self.db, self.event_id, after=after, limit=BATCH_SIZE):
             after = (batch[-1]["createdAt"], batch[-1]["_id"])
+            holders = find_holders(self.db, batch)
             yield [
-                rules.render_valid_ticket(booking, ticket, type_name)
+                rules.render_valid_ticket(booking, ticket, type_name, show_holder(booking, holders))
                 for booking in bookings.follow_events(self.db, batch)
                 for ticket, type_name in rules.iter_tickets(booking)
             ]
@@ -182,6 +186,7 @@ class EventCheckIn:
             "status": CHECKED_IN,
             "ticketId": ticket["ticketId"],
             "type": ticket["type"],
+            "name": ticket["name"],
             "checkedInAt": ticket["checkedInAt"],
         }
 

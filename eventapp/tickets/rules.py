@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from eventapp.bookings.types import CheckInUndo, StoredBooking
-from eventapp.tickets.types import TicketedBooking, ValidTicket
+from eventapp.bookings.types import CheckInUndo, HolderView, StoredBooking
+from eventapp.tickets.types import AttendeeRow, TicketedBooking, ValidTicket
 
 # The status of a booking that has tickets.
 CONFIRMED = "confirmed"
@@ -49,6 +49,12 @@ class Ticket:
     def ticket_id(self) -> str:
         return f"{self.booking_id}-{self.local_id}"
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The ticketTypeId and the number within the type."""
+        type_id, _, number = self.local_id.partition("-")
+        return int(type_id), int(number)
+
 
 def parse_ticket_id(ticket_id: str) -> Ticket | None:
     """Return the ticket with this id; None if it is malformed."""
@@ -69,6 +75,13 @@ def iter_tickets(booking: TicketedBooking | StoredBooking) -> Iterator[tuple[Tic
             local_id = f"{item['ticketTypeId']}-{number}"
             if local_id not in cancelled:
                 yield Ticket(str(booking["_id"]), local_id), item["type"]
+
+
+def iter_by_place(
+    booking: TicketedBooking | StoredBooking,
+) -> Iterator[tuple[Ticket, str]]:
+    """Yield what `iter_tickets` does, by ticketTypeId and number."""
+    yield from sorted(iter_tickets(booking), key=lambda pair: pair[0].place)
 
 
 def find_check_in_time(booking: TicketedBooking | StoredBooking, ticket: Ticket) -> datetime | None:
@@ -112,13 +125,50 @@ def parse_code(code: str) -> tuple[int, Ticket] | None:
     return (int(match[1]), ticket) if ticket else None
 
 
-def render_valid_ticket(booking: TicketedBooking, ticket: Ticket, type_name: str) -> ValidTicket:
+def find_name(
+    booking: TicketedBooking | StoredBooking, ticket: Ticket, holder: HolderView | None
+) -> str | None:
+    """Return who comes with a ticket: the attendee, else the holder; None if neither is known."""
+    attendee = booking.get("attendees", {}).get(ticket.local_id)
+    return attendee["name"] if attendee else holder["name"] if holder else None
+
+
+def render_valid_ticket(
+    booking: TicketedBooking, ticket: Ticket, type_name: str, holder: HolderView | None
+) -> ValidTicket:
     """Return a ticket as the list for offline scanners shows it."""
     return {
         "ticketId": ticket.ticket_id,
         "type": type_name,
+        "name": find_name(booking, ticket, holder),
         "scheduleId": booking.get("scheduleId"),
         "date": booking["date"].date().isoformat(),
         "startsAt": booking.get("startsAt"),
+        "checkedInAt": find_check_in_time(booking, ticket),
+    }
+
+
+def render_attendee_row(
+    booking: TicketedBooking, ticket: Ticket, type_name: str, holder: HolderView | None
+) -> AttendeeRow:
+    """Return a ticket as the list of attendees shows it."""
+    attendee = booking.get("attendees", {}).get(ticket.local_id)
+    return {
+        "ticketId": ticket.ticket_id,
+        "ticketTypeId": ticket.place[0],
+        "type": type_name,
+        "scheduleId": booking.get("scheduleId"),
+        "date": booking["date"].date().isoformat(),
+        "startsAt": booking.get("startsAt"),
+        "location": booking["location"],
+        "bookingReference": booking["bookingReference"],
+        "holder": holder,
+        "attendee": {
+            "name": attendee["name"],
+            "email": attendee.get("email"),
+            "answers": attendee["answers"],
+        }
+        if attendee
+        else None,
         "checkedInAt": find_check_in_time(booking, ticket),
     }

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from marshmallow import Schema, fields, validate
 
+from eventapp.core.http.fields import MAX_INT64, StrictText, make_limit_field
 from eventapp.core.json import JsonObject
 from eventapp.tickets.rules import MAX_SCANS
 
@@ -60,11 +61,9 @@ class Ticket(Schema):
     checkedInAt = fields.DateTime(required=True, allow_none=True)
 
 
-class TicketAttendee(Schema):
+class Person(Schema):
     """Who comes with a ticket."""
 
-    ticketId = fields.String(required=True)
-    ticketTypeId = fields.Integer(required=True)
     name = fields.String(required=True)
     email = fields.String(required=True, allow_none=True)
     answers = fields.List(
@@ -72,6 +71,13 @@ class TicketAttendee(Schema):
         required=True,
         metadata={"description": "`questionId`, `label` and `value` of each."},
     )
+
+
+class TicketAttendee(Person):
+    """Who comes with a ticket of the caller."""
+
+    ticketId = fields.String(required=True)
+    ticketTypeId = fields.Integer(required=True)
 
 
 class HolderTicket(Ticket):
@@ -85,7 +91,16 @@ class TicketsAnswer(Schema):
     tickets = fields.List(fields.Nested(HolderTicket), required=True)
 
 
+def _make_name_field(*, required: bool = True) -> fields.String:
+    return fields.String(
+        required=required,
+        allow_none=True,
+        metadata={"description": "Of the attendee, else of the holder; null if neither is known."},
+    )
+
+
 class CheckedIn(Ticket):
+    name = _make_name_field()
     bookingReference = fields.String(required=True)
     scheduleId = fields.Integer(required=True, allow_none=True)
     date = fields.Date(required=True)
@@ -96,6 +111,7 @@ class CheckedIn(Ticket):
 class DoorRow(Schema):
     ticketId = fields.String(required=True)
     type = fields.String(required=True)
+    name = _make_name_field()
     scheduleId = fields.Integer(required=True, allow_none=True)
     date = fields.Date(required=True)
     startsAt = fields.DateTime(required=True, allow_none=True)
@@ -115,9 +131,69 @@ class Outcome(Schema):
     status = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
     ticketId = fields.String()
     type = fields.String()
+    name = _make_name_field(required=False)
     checkedInAt = fields.DateTime()
     undoneAt = fields.DateTime()
 
 
 class BatchAnswer(Schema):
     results = fields.List(fields.Nested(Outcome), required=True)
+
+
+class AttendeesQuery(Schema):
+    """Filters and page of the list of attendees."""
+
+    search = StrictText(
+        1,
+        100,
+        metadata={
+            "description": "A part of the name or the email of the attendee or of the holder, or "
+            "of the booking reference."
+        },
+    )
+    ticketTypeId = fields.Integer(validate=validate.Range(1, MAX_INT64))
+    scheduleId = fields.Integer(validate=validate.Range(1, MAX_INT64))
+    checkedIn = fields.Boolean()
+    limit = make_limit_field()
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class Holder(Schema):
+    """Who booked or waits."""
+
+    name = fields.String(required=True)
+    email = fields.String(required=True)
+
+
+class AttendeeRow(Schema):
+    """A valid ticket of an event."""
+
+    ticketId = fields.String(required=True)
+    ticketTypeId = fields.Integer(required=True)
+    type = fields.String(required=True)
+    scheduleId = fields.Integer(required=True, allow_none=True)
+    date = fields.Date(required=True)
+    startsAt = fields.DateTime(required=True, allow_none=True)
+    location = fields.String(required=True)
+    bookingReference = fields.String(required=True)
+    holder = fields.Nested(
+        Holder,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for deleted accounts, and holders who were not told yet."},
+    )
+    attendee = fields.Nested(
+        Person,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null if it is not known who comes."},
+    )
+    checkedInAt = fields.DateTime(required=True, allow_none=True)
+
+
+class AttendeesAnswer(Schema):
+    """A page of the attendees of an event."""
+
+    attendees = fields.List(fields.Nested(AttendeeRow), required=True)
+    limit = fields.Integer(required=True)
+    nextCursor = fields.String(required=True, allow_none=True)

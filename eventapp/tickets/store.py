@@ -30,6 +30,7 @@ NEWEST_FIRST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 TICKETED_BOOKING_FIELDS = dict.fromkeys(
     (
         *("status", "items", "createdAt", "checkIns", "cancellations"),
+        *("bookingReference", "userId", "holderIsShown", "attendees"),
         # What BookedEntry has.
         *("eventId", "active", "scheduleId", "bookedMoves", "copiedMoves"),
         *("date", "location", "timezone", "startsAt", "endsAt"),
@@ -153,17 +154,26 @@ def undo_check_in(
 
 
 def find_confirmed(
-    db: Db, event_id: int, *, after: tuple[datetime, ObjectId] | None, limit: int
+    db: Db,
+    event_id: int,
+    *,
+    after: tuple[datetime, ObjectId] | None,
+    limit: int,
+    is_inclusive: bool = False,
+    where: Query | None = None,
 ) -> list[TicketedBooking]:
     """Return confirmed bookings of an event, newest first.
 
     Args:
         after: the `createdAt` and `_id` of the last booking of the previous batch.
+        is_inclusive: whether to begin with that booking instead of the next one.
+        where: a further condition.
     """
-    where: Query = {"eventId": event_id, "status": "confirmed"}
+    where = {**(where or {}), "eventId": event_id, "status": "confirmed"}
     if after:
         created, booking_id = after
-        older = [{"createdAt": {"$lt": created}}, {"_id": {"$lt": booking_id}}]
+        operator = "$lte" if is_inclusive else "$lt"
+        older = [{"createdAt": {"$lt": created}}, {"_id": {operator: booking_id}}]
         where = {"$and": [where, {"createdAt": {"$lte": created}}, {"$or": older}]}
     found = db.bookings.find(where, TICKETED_BOOKING_FIELDS).sort(NEWEST_FIRST).limit(limit)
     return cast(list[TicketedBooking], list(found))

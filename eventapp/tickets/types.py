@@ -12,8 +12,10 @@ from eventapp.bookings.types import (
     Cancellation,
     CheckIn,
     CheckInUndo,
+    HolderView,
     Status,
 )
+from eventapp.events.question_types import Attendee, AttendeeAnswer
 
 
 class StoredKey(TypedDict):
@@ -33,6 +35,10 @@ class TicketedBooking(BookedEntry):
     createdAt: datetime  # UTC
     checkIns: NotRequired[dict[str, CheckIn]]  # by Ticket.local_id; absent before the first one
     cancellations: NotRequired[list[Cancellation]]  # of tickets; absent before the first one
+    bookingReference: str
+    userId: ObjectId | None  # the holder; None once the holder's account is deleted
+    holderIsShown: NotRequired[Literal[True]]  # see StoredBooking for this and the next
+    attendees: NotRequired[dict[str, Attendee]]
 
 
 class CheckedInBooking(TypedDict):
@@ -62,6 +68,7 @@ class HolderTicket(TicketView):
 class CheckedInTicket(TicketView):
     """A ticket that was just checked in, as the API shows it to the scanner."""
 
+    name: str | None  # of the attendee, else of the holder; None if neither is known
     bookingReference: str
     scheduleId: int | None  # the booked schedule entry; None if it is unknown
     date: str  # ISO 8601, in the zone of the event
@@ -70,10 +77,11 @@ class CheckedInTicket(TicketView):
 
 
 class ValidTicket(TypedDict):
-    """A ticket in the list for offline scanners, which has no personal data."""
+    """A ticket in the list for offline scanners, without email and answers."""
 
     ticketId: str
     type: str
+    name: str | None  # of the attendee, else of the holder; None if neither is known
     scheduleId: int | None  # the booked schedule entry; None if it is unknown
     date: str  # ISO 8601, in the zone of the event
     startsAt: datetime | None  # UTC; None where no time is known
@@ -94,9 +102,34 @@ class ScanResult(TypedDict):
 
     status: str  # "checked_in", "already_checked_in", "undone" or "ticket_not_found"
     ticketId: NotRequired[str]  # absent if the status is "ticket_not_found"
-    type: NotRequired[str]  # present only if the status is "checked_in"
+    type: NotRequired[str]  # this and the next are present only if the status is "checked_in"
+    name: NotRequired[str | None]
     checkedInAt: NotRequired[datetime | None]  # UTC; present if the ticket is checked in
     undoneAt: NotRequired[datetime]  # UTC; present only if the status is "undone"
+
+
+class PersonView(TypedDict):
+    """Who comes with a ticket, in the list of attendees."""
+
+    name: str
+    email: str | None
+    answers: list[AttendeeAnswer]
+
+
+class AttendeeRow(TypedDict):
+    """A ticket in the list of attendees, for those who manage the event."""
+
+    ticketId: str
+    ticketTypeId: int
+    type: str  # the name of the ticket type
+    scheduleId: int | None  # the booked schedule entry; None if it is unknown
+    date: str  # ISO 8601, in the zone of the event
+    startsAt: datetime | None  # UTC; None where no time is known
+    location: str
+    bookingReference: str
+    holder: HolderView | None  # who booked; None once the account is deleted, and if not shown
+    attendee: PersonView | None  # None if it is not known who comes
+    checkedInAt: datetime | None  # UTC; None before the check-in
 
 
 PictureFormat = Literal["png", "svg"]

@@ -12,7 +12,7 @@ from eventapp.events import current_schedules
 from eventapp.events.question_types import Attendee
 from eventapp.events.types import ScheduleEntry
 from eventapp.waitlist import store
-from eventapp.waitlist.types import EntryView, WaitlistEntry
+from eventapp.waitlist.types import EntryPosition, EntryView, WaitlistEntry
 
 
 def list_entries(
@@ -88,6 +88,29 @@ def find_awaited_entry(
     if schedule_id is None:  # The entries of a schedule that is not migrated have no ids.
         return None
     return next((each for each in schedule if each["scheduleId"] == schedule_id), None)
+
+
+def list_event_entries(
+    db: Db, event_id: int, after: EntryPosition | None, limit: int
+) -> list[tuple[WaitlistEntry, EntryView]]:
+    """Return active entries of an event in their order, each as it is stored and as it is shown.
+
+    Args:
+        after: the position of the last entry of the page before; None for the first page.
+    """
+    entries = store.find_active_in_order(db, event_id, after, limit)
+    first: dict[tuple[int, int | None], WaitlistEntry] = {}
+    for entry in entries:
+        first.setdefault((entry["ticketTypeId"], entry.get("scheduleId")), entry)
+    ahead = store.count_ahead(db, list(first.values()))
+    positions = {queue: ahead[entry["_id"]] for queue, entry in first.items()}
+    schedule = current_schedules.find_schedules(db, {event_id}).get(event_id, ())
+    shown = []
+    for entry in entries:
+        queue = entry["ticketTypeId"], entry.get("scheduleId")
+        positions[queue] += 1
+        shown.append((entry, render_entry(entry, positions[queue], schedule)))
+    return shown
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:

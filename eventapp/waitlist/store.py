@@ -27,7 +27,7 @@ from eventapp.core.database import (
     exclude_ids,
     insert_unordered,
 )
-from eventapp.waitlist.types import CloseReason, EntryStatus, WaitlistEntry
+from eventapp.waitlist.types import CloseReason, EntryPosition, EntryStatus, WaitlistEntry
 
 INDEXES = {
     "waitlist": [
@@ -191,6 +191,22 @@ def find_active_of_event(
     return list(_entries(db).find(where).limit(limit))
 
 
+def find_active_in_order(
+    db: Db, event_id: int, after: EntryPosition | None, limit: int
+) -> list[WaitlistEntry]:
+    """Return active entries of an event, who joined first first.
+
+    Args:
+        after: the position of the entry after which they begin; None for all.
+    """
+    where: Query = {"eventId": event_id, "active": True}
+    if after:
+        later = [{"sequence": {"$gt": after.sequence}}, {"_id": {"$gt": after.entry_id}}]
+        where |= {"sequence": {"$gte": after.sequence}, "$or": later}
+    order = [("sequence", ASCENDING), ("_id", ASCENDING)]
+    return list(_entries(db).find(where).sort(order).limit(limit))
+
+
 def find_first_entry(
     db: Db, event_id: int, max_quantities: Mapping[tuple[int, int], int | None]
 ) -> WaitlistEntry | None:
@@ -212,7 +228,7 @@ def count_ahead(db: Db, entries: Sequence[WaitlistEntry]) -> dict[ObjectId, int]
     """Return the number of active entries before each of these in its queue, by entry id.
 
     Args:
-        entries: active entries of one user, of whom each queue has at most one.
+        entries: active entries, of whom each queue has at most one.
     """
     entry_ids = {
         (each["eventId"], each["ticketTypeId"], each.get("scheduleId")): each["_id"]

@@ -5,7 +5,7 @@ Times are aware and in UTC.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
@@ -83,6 +83,13 @@ class WaitlistEntry(TypedDict):
     holderIsShown: NotRequired[Literal[True]]
     # Only in the first entry of a purchase that had an Idempotency-Key and gave no booking.
     idempotency: NotRequired[IdempotencyRecord]
+
+
+class EntryPosition(NamedTuple):
+    """The position of an entry in the order of its event."""
+
+    sequence: int
+    entry_id: ObjectId
 
 
 class UnmigratedEntry(TypedDict):

@@ -11,7 +11,7 @@ from tests.bookings_factories import event_of, refused
 from tests.http.test_permissions import METHODS, make_path
 
 # Scopes whose calls are not there yet.
-UNUSED_SCOPES = {"attendees:read", "webhooks"}
+UNUSED_SCOPES = {"webhooks"}
 
 
 def list_identifying_routes(app):

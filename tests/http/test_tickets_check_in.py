@@ -168,7 +168,7 @@ class TestList:
         assert [row["ticketId"] for row in rows] == ids
         assert [row["checkedInAt"] is None for row in rows] == [True, True, False]
         assert rows[0].keys() == {
-            *("ticketId", "type", "scheduleId", "date", "startsAt", "checkedInAt"),
+            *("ticketId", "type", "name", "scheduleId", "date", "startsAt", "checkedInAt"),
         }
 
     @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])

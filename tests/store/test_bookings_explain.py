@@ -134,6 +134,15 @@ def test_reading_bookings_uses_indexes(recorded):
         assert recorded.scanned(partial(recorded.host.get, path)) == []
 
 
+def test_the_waitlist_of_an_event_uses_indexes(recorded):
+    host = recorded.host
+    recorded.ann.wait(7, 1, 2)
+    recorded.bob.wait(7, 1, 2)
+    cursor = host.get("/events/7/waitlist?limit=1").json["nextCursor"]
+    for query in ("", "?limit=1", f"?cursor={cursor}"):
+        assert recorded.scanned(partial(host.get, f"/events/7/waitlist{query}")) == []
+
+
 def test_cursors_use_indexes(recorded):
     host = recorded.host
     cursor = host.get("/events/3/bookings?limit=2").json["nextCursor"]

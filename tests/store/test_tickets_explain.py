@@ -71,9 +71,14 @@ def test_requests_about_tickets_use_indexes(crowded_app):
         partial(ann.get, f"/bookings/{booking['_id']}/tickets"),
         partial(ann.get, f"/tickets/{listed[0]['ticketId']}/qr.png"),
         partial(ann.get, f"/bookings/{booking['_id']}/calendar.ics"),
+        partial(ann.call, "PUT", f"/tickets/{listed[1]['ticketId']}/attendee", {"name": "Ada"}),
         partial(host.call, "POST", path, {"code": listed[0]["code"]}),
         partial(host.call, "POST", f"{path}/batch", {"scans": [scan]}),
         partial(host.get, path),
+        partial(host.get, f"/events/{crowded_app.event}/attendees"),
+        partial(host.get, f"/events/{crowded_app.event}/attendees?search=a&checkedIn=true"),
+        partial(host.get, f"/events/{crowded_app.event}/attendees?scheduleId=1&ticketTypeId=1"),
+        partial(host.get, f"/events/{crowded_app.event}/attendees.csv"),
         partial(ann.get, f"/users/{ann.id}/export"),
     ):
         assert crowded_app.scanned(act) == []

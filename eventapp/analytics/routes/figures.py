@@ -1,9 +1,11 @@
 """Routes of the figures of one event, of an organizer's events, and of all events for an admin."""
 
+from collections.abc import Iterator
+
 from bson import ObjectId
 from flask import Response
 
-from eventapp.analytics import event_figures, service
+from eventapp.analytics import attendee_tables, event_figures, service
 from eventapp.analytics.schemas import (
     EventFiguresAnswer,
     EventsQuery,
@@ -121,6 +123,27 @@ def event_bookings_csv(event_id: int) -> Response:
     """Return all bookings of an event, newest first, as CSV in UTF-8 with a byte order mark."""
     actor = current_actor()
     chunks = event_figures.stream_bookings_csv(get_db(), event_id, actor, make_actor_loader(actor))
+    return _csv_response(chunks, f"bookings-{event_id}.csv")
+
+
+@events_bp.route("/<whole:event_id>/attendees.csv")
+@role_required(ORGANIZER)
+@events_bp.response(200, content_type="text/csv")
+@events_bp.error_responses(404)
+def event_attendees_csv(event_id: int) -> Response:
+    """Return all valid tickets of an event with who booked, who comes and the answers, as CSV.
+
+    It is in UTF-8 with a byte order mark, and has a column for each question of the event, also for
+    those that were deleted after they were answered.
+    """
+    actor = current_actor()
+    chunks = attendee_tables.stream_attendees_csv(
+        get_db(), event_id, actor, make_actor_loader(actor)
+    )
+    return _csv_response(chunks, f"attendees-{event_id}.csv")
+
+
+def _csv_response(chunks: Iterator[bytes], file_name: str) -> Response:
     response = Response(chunks, content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="bookings-{event_id}.csv"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
     return response

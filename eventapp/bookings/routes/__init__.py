@@ -1,6 +1,14 @@
 """Routes of bookings, offers, quotes and payments, and of events with their bookings."""
 
-from eventapp.bookings.routes import attendees, bookings, event_bookings, offers, quotes, webhooks
+from eventapp.bookings.routes import (
+    attendees,
+    bookings,
+    event_bookings,
+    event_waitlists,
+    offers,
+    quotes,
+    webhooks,
+)
 
 BLUEPRINTS = (
     offers.bp,
@@ -8,6 +16,7 @@ BLUEPRINTS = (
     bookings.users_bp,
     attendees.bp,
     event_bookings.bp,
+    event_waitlists.bp,
     quotes.bp,
     webhooks.bp,
 )

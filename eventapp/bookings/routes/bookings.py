@@ -46,7 +46,13 @@ REFERENCE = "$response.body#/data/booking/bookingReference"
 @bp.alt_response(202, schema=BookedAnswer, success=True)
 @bp.error_responses(404, 409)
 def create_booking(body: PurchaseInput) -> Response:
-    """Book tickets for the caller, once for each `Idempotency-Key`."""
+    """Book tickets for the caller, once for each `Idempotency-Key`.
+
+    The name and the email of the caller, and the names, emails and answers of the `attendees`, are
+    shown to the organizer of the event, to members of the organizer's team by their role, to API
+    tokens of these with the scope `attendees:read`, and to admins; at the door only the names. Who
+    waits for tickets is shown to the same. Nobody else sees them. See also docs/privacy.md.
+    """
     purchase = read_purchase(body, read_idempotency_key())
     with limit_guesses(sales.PROMO_REFUSALS if body.get("promoCode") else ()):
         answer = checkout.book_and_pay(
