@@ -35,7 +35,7 @@ from eventapp.android import routes as android_routes
 from eventapp.announcements import log_notes as announcement_log
 from eventapp.announcements import routes as announcements_routes
 from eventapp.announcements import store as announcements_store
-from eventapp.bookings import event_transfer, offer_answers, store_payments
+from eventapp.bookings import event_transfer, offer_answers, store_payments, untold_holders
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
@@ -264,6 +264,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
         is_migrated = migrate_bookings(db, utc_now()) and is_migrated
         is_migrated = migrate_payments(db, utc_now()) and is_migrated
         is_migrated = migrate_waitlist(db, utc_now()) and is_migrated
+        is_migrated = untold_holders.record_untold(db, utc_now()) and is_migrated
         if count_cells(db, utc_now()) and is_migrated:
             database.record_schema_version(db)
     timekeeping.prepare(db, utc_now(), default_zone)

@@ -151,6 +151,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_reports": "store",
         "ticket_places": "rules",
         "transitions": "service",
+        "store_untold_holders": "store",
+        "untold_holders": "service",
         "views": "rules",
         "waitlist_offers": "service",
     },

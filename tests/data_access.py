@@ -49,6 +49,7 @@ WRITES: Table = {
         ),
     },
     "bookings": {
+        "bookings.store_untold_holders": ("holderIsShown",),
         "bookings.store": (
             *(INSERT, "active", "status", "slot", "userId", "organizerId"),
             *("updatedAt", "cancelledAt", "expiresAt"),
@@ -168,6 +169,7 @@ WRITES: Table = {
             "lastUsedAt",
         ),
     },
+    "untoldHolders": {"bookings.store_untold_holders": (INSERT, DELETE, "dueAt")},
     "users": {
         "accounts.store": (
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
@@ -189,7 +191,7 @@ WRITES: Table = {
             *("userId", "idempotency", "updatedAt", "forgotten", "tellAt", "closeReason"),
             *("attendees", "holderIsShown"),
         ),
-        "waitlist.store_migration": ("scheduleId",),
+        "waitlist.store_migration": ("scheduleId", "holderIsShown"),
     },
 }
 # The same for reading, by top-level fields.
@@ -221,6 +223,7 @@ READS: Table = {
         "bookings.store_payment_health": ("refundDueAt",),
         "bookings.store_holders": (ALL,),
         "bookings.store_reports": (ALL,),
+        "bookings.store_untold_holders": ("active", "holderIsShown", "userId", "date"),
         "tickets.store": (ALL,),
     },
     "chats": {"messages.store": (ALL,)},
@@ -300,6 +303,7 @@ READS: Table = {
     "reportPeriods": {"bookings.store_reports": (ALL,)},
     "salesMarker": {"analytics.store_sums": (ALL,)},
     "sessions": {"accounts.store_sessions": (ALL,)},
+    "untoldHolders": {"bookings.store_untold_holders": (ALL,)},
     "users": {
         "accounts.store": (ALL,),
         "accounts.store_mail_preferences": ("_id",),
@@ -310,7 +314,9 @@ READS: Table = {
         "analytics.store_figures": (ALL,),
         "waitlist.store": (ALL,),
         "waitlist.store_audits": (ALL,),
-        "waitlist.store_migration": ("eventId", "ticketTypeId", "userId"),
+        "waitlist.store_migration": (
+            *("eventId", "ticketTypeId", "userId", "active", "holderIsShown", "forgotten"),
+        ),
     },
 }
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store, views
+from eventapp.bookings import rules, store, store_untold_holders, views
 from eventapp.bookings.bodies import BookingView
 from eventapp.bookings.booked_entries import follow_event, follow_events
 from eventapp.bookings.context import BookingContext
@@ -340,6 +340,7 @@ def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """Remove a deleted user from their bookings, which are kept."""
     store.forget_user(db, user_id)
+    store_untold_holders.remove(db, user_id)
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:

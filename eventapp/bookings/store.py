@@ -74,6 +74,8 @@ INDEXES = {
         IndexModel([("waitlistEntryId", ASCENDING)], name="offers", sparse=True),
         IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
     ],
+    # See `bookings.store_untold_holders`.
+    "untoldHolders": [IndexModel([("dueAt", ASCENDING)], name="due")],
 }
 
 # A position in NEWEST_FIRST: createdAt and _id of a booking.

@@ -280,6 +280,20 @@ class OldPayment(TypedDict, total=False):
     forbiddenAt: datetime  # UTC, when the attempt was given up; it can confirm nothing any more
 
 
+class UnshownBooking(TypedDict):
+    """A booking whose holder is not shown to those who manage the event."""
+
+    _id: ObjectId
+    userId: ObjectId
+
+
+class UntoldHolder(TypedDict):
+    """A document of `untoldHolders`."""
+
+    _id: ObjectId  # the user
+    dueAt: datetime  # UTC, when the next step is due
+
+
 class UnmigratedBooking(TypedDict):
     """A booking of schema version 1, which has no id of its schedule entry."""
 

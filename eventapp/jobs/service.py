@@ -23,7 +23,7 @@ from eventapp.accounts.mail_requests import MailContext
 from eventapp.analytics import money_sums, ranking, sales_sums
 from eventapp.announcements import log_notes as announcement_log
 from eventapp.announcements import sending as announcements
-from eventapp.bookings import event_closing, recovery, waitlist_offers
+from eventapp.bookings import event_closing, recovery, untold_holders, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger import reports
@@ -169,6 +169,7 @@ JOBS: dict[str, Job] = {
         Job("event-log", _move_to_event_log, 5),
         Job("tell", booking_notifications.notify_holders, 2),
         Job("announcements", announcements.send_due_announcements, 2),
+        Job("tell-old-holders", untold_holders.tell_holders, 60),
         Job("account-mails", _make_account_mails, 2),
         Job("mail", _send_mails, 2),
         Job("low-tickets", _warn_of_low_tickets, 30),

@@ -14,11 +14,11 @@ from eventapp.core.access.sealing import CannotOpen, Sealer
 from eventapp.core.database import Db
 from eventapp.notifications import account_texts, rules, store_outbox
 from eventapp.notifications.mail_templates import render_template
-from eventapp.notifications.types import AccountFacts, QueuedMail
+from eventapp.notifications.types import AccountFacts, MailStatus, QueuedMail
 
 TEMPLATE = "account"
 # Re-exported for other features, which cannot import the rules.
-PASSWORD_WAS_RESET = account_texts.PASSWORD_WAS_RESET
+PASSWORD_WAS_RESET, NAMES_SHOWN = account_texts.PASSWORD_WAS_RESET, account_texts.NAMES_SHOWN
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,21 @@ def queue(db: Db, mail: AccountMail, sealer: Sealer, now: datetime) -> None:
     if mail.valid_until:
         stored["validUntil"] = mail.valid_until
     store_outbox.insert_mails(db, [stored])
+
+
+def find_status(db: Db, key: str) -> MailStatus | None:
+    """Return the status of the mail with this key; None if it is not stored."""
+    return store_outbox.find_status(db, key)
+
+
+def was_sent(status: MailStatus) -> bool:
+    """Return whether a mail was sent or, where no mail server is set, logged."""
+    return status in (rules.SENT, rules.LOGGED)
+
+
+def was_given_up(status: MailStatus) -> bool:
+    """Return whether a mail will never be sent."""
+    return status == rules.FAILED
 
 
 def open_bodies(mail: QueuedMail, sealer: Sealer | None) -> QueuedMail:

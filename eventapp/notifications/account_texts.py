@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from eventapp.notifications.types import AccountFacts
 
 PASSWORD_RESET, PASSWORD_WAS_RESET = "password_reset", "password_was_reset"
-EMAIL_VERIFICATION = "email_verification"
-KINDS = (PASSWORD_RESET, PASSWORD_WAS_RESET, EMAIL_VERIFICATION)
+EMAIL_VERIFICATION, NAMES_SHOWN = "email_verification", "names_shown"
+KINDS = (PASSWORD_RESET, PASSWORD_WAS_RESET, EMAIL_VERIFICATION, NAMES_SHOWN)
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ _TEXTS: dict[str, AccountText] = {
         "days to verify the address. If not, ignore this mail: without the link, the account gets "
         "nothing but mails about what it books.",
         "Verify this address",
+    ),
+    NAMES_SHOWN: AccountText(
+        "Organizers see who books their events",
+        "From now on, the organizer of an event, and those who help them, see the name and the "
+        "email address of everybody who booked tickets or waits for them. You have such a booking "
+        "or a place on a waitlist from before.",
+        closing="Nobody else sees them. If you do not want this, cancel the booking or leave the "
+        "waitlist, or delete your account.",
     ),
     PASSWORD_RESET: AccountText(
         "Choose a new password",

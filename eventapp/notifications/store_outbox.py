@@ -87,6 +87,12 @@ def count_by_status(db: Db, statuses: Sequence[MailStatus]) -> dict[MailStatus, 
     return {status: _mails(db).count_documents({"status": status}) for status in statuses}
 
 
+def find_status(db: Db, key: str) -> MailStatus | None:
+    """Return the status of the mail with this key; None if it is not stored."""
+    found = _mails(db).find_one({"key": key}, {"status": 1})
+    return found["status"] if found else None
+
+
 def count_keys(db: Db, prefix: str) -> int:
     """Return how many mails have a key that begins with this text."""
     return _mails(db).count_documents(build_key_filter(prefix))

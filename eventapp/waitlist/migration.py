@@ -73,3 +73,16 @@ def _choose_schedule_ids(
     return {
         each["_id"]: next_ids[each["eventId"]] for each in entries if each["eventId"] in next_ids
     }
+
+
+# Users of schema version 4, who did not know that organizers see who waits.
+
+
+def find_unshown(db: Db, after: ObjectId | None, limit: int) -> list[UnmigratedEntry]:
+    """Return the next active entries whose user is not shown; arguments as in the store."""
+    return store_migration.find_unshown(db, after, limit)
+
+
+def show_user(db: Db, user_id: ObjectId) -> None:
+    """Let those who manage the events see who waits with the entries of a user."""
+    store_migration.show_user(db, user_id)

@@ -39,3 +39,25 @@ def write_if_unmigrated(db: Db, schedule_ids: Mapping[ObjectId, int]) -> int:
         for entry_id, schedule_id in schedule_ids.items()
     ]
     return db.waitlist.bulk_write(writes, ordered=False).modified_count if writes else 0
+
+
+def find_unshown(db: Db, after: ObjectId | None, limit: int) -> list[UnmigratedEntry]:
+    """Return the next active entries after this id whose user is not shown, in order of ids.
+
+    Args:
+        after: None to begin with the first entry.
+    """
+    where: Query = {
+        "active": True,
+        "holderIsShown": {"$exists": False},
+        "forgotten": {"$exists": False},
+    }
+    if after is not None:
+        where["_id"] = {"$gt": after}
+    found = db.waitlist.find(where, _FIELDS).sort("_id", ASCENDING).limit(limit)
+    return cast(list[UnmigratedEntry], list(found))
+
+
+def show_user(db: Db, user_id: ObjectId) -> None:
+    """Let those who manage the events see who waits with the entries of a user."""
+    db.waitlist.update_many({"userId": user_id}, {"$set": {"holderIsShown": True}})

@@ -20,7 +20,7 @@ from typing import TypedDict, cast
 from eventapp.core.database.client import Db
 from eventapp.core.errors import DatabaseUnavailable
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _KEY = "schemaVersion"
 
 
