@@ -14,6 +14,7 @@ from tests.announcements import SUBJECT, TEXT, announce, list_recipients, send, 
 from tests.api_tokens import TokenCaller
 from tests.bookings_factories import Caller, context_of, event_of, later, refused
 from tests.factories import day
+from tests.teams import add_member, remove_member
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -210,6 +211,23 @@ def test_others_may_not_write_list_or_delete(client, app, host, event_id, ann, r
     assert announce(root, event_id).status_code == 202
     assert root.call("DELETE", f"{path}/{id_}").status_code == 200
     assert len(list_all(root, event_id)) == 1
+
+
+def test_a_team_writes_and_reads_by_its_roles(app, db, host, event_id, people, ann):
+    ann.book(event_id)
+    path = f"/events/{event_id}/announcements"
+    manager, viewer, door = people
+    for member, role in ((manager, "manager"), (viewer, "viewer"), (door, "door")):
+        add_member(db, host, member, role)
+    id_ = write(manager, event_id)
+    assert [each["announcementId"] for each in list_all(viewer, event_id)] == [id_]
+    for member in (viewer, door):
+        refused(announce(member, event_id), 403, "forbidden")
+        refused(member.call("DELETE", f"{path}/{id_}"), 403, "forbidden")
+    refused(door.get(path), 403, "forbidden")
+    assert send(app) == 1
+    remove_member(db, host, manager)
+    refused(announce(manager, event_id), 403, "forbidden")
 
 
 def test_an_event_has_five_a_day(host, event_id, db, monkeypatch):
