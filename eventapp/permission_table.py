@@ -40,7 +40,7 @@ ROWS = (
             *("health.show_addresses", "health.healthz", "health.metrics", "health.readyz"),
             *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
             *("account_pages.verify", "account_pages.reset", "account_pages.file"),
-            "unsubscribe.show_page",
+            *("account_pages.void_email_change", "unsubscribe.show_page"),
             *("swagger_ui.show", "api-docs.openapi_json"),
         ),
     ),
@@ -50,7 +50,12 @@ ROWS = (
     ),
     (
         Action("recover an account", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
-        ("recovery.forgot_password", "recovery.reset_password", "recovery.verify_email"),
+        (
+            "recovery.forgot_password",
+            "recovery.reset_password",
+            "recovery.verify_email",
+            "recovery.void_email_change",
+        ),
     ),
     (
         Action("pair a device, with a code", ANYONE, NOBODY, NOBODY, None, NO_TEAM),

@@ -62,6 +62,11 @@ LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
         "checks": "service",
         "editing": "service",
+        "email_change_mails": "service",
+        "email_changes": "service",
+        "email_rules": "rules",
+        "email_voids": "service",
+        "store_email_changes": "store",
         "api_token_schemas": "schemas",
         "api_token_types": "types",
         "api_tokens": "service",

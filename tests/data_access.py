@@ -146,7 +146,7 @@ WRITES: Table = {
     "ledger": {"bookings.ledger.store": (INSERT,)},
     "loginMarks": {"accounts.store_attempts": (INSERT, "expiresAt", "failures", "lastAt")},
     "mailRequests": {"accounts.store_mail_tokens": (INSERT, DELETE)},
-    "mailTokens": {"accounts.store_mail_tokens": (INSERT, DELETE, "digest")},
+    "mailTokens": {"accounts.store_mail_tokens": (INSERT, DELETE, "digest", "unfinishedSince")},
     "mails": {
         "notifications.store": (INSERT,),
         "notifications.store_outbox": (
@@ -174,15 +174,19 @@ WRITES: Table = {
         "accounts.store": (
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
             *("role", "about", "userImg", "photo", "updatedAt", "emailVerified"),
-            "unfinishedChange",
+            *("unfinishedChange", "claimedEmailKeys", "emailChanges"),
             *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
         ),
         "accounts.store_mail_preferences": (
             *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
             "updatedAt",
         ),
+        "accounts.store_email_changes": (
+            *("emailChanges.pending", "emailChanges.pending.mails", "emailChanges.revision"),
+        ),
         "accounts.store_recovery": (
             *("passwordHash", "updatedAt", "unfinishedReset", "unfinishedChange"),
+            *("emailChanges.pending", "emailChanges.revision"),
         ),
     },
     "waitlist": {
@@ -307,6 +311,7 @@ READS: Table = {
     "users": {
         "accounts.store": (ALL,),
         "accounts.store_mail_preferences": ("_id",),
+        "accounts.store_email_changes": (ALL,),
         "accounts.store_recovery": (ALL,),
         "analytics.store_figures": (ALL,),
     },

@@ -1,6 +1,13 @@
 """The errors of accounts and sessions, each with its HTTP status, code and message."""
 
-from eventapp.core.errors import Conflict, Forbidden, NotFound, Unauthorized, ValidationFailed
+from eventapp.core.errors import (
+    AppError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    ValidationFailed,
+)
 
 
 class EmailTaken(Conflict):
@@ -59,12 +66,23 @@ class BadCredentials(Unauthorized):
 
 
 class WrongPassword(ValidationFailed):
-    """The current password that was sent to prove who calls is wrong."""
+    """The current password that was sent to prove who calls is wrong.
+
+    Args:
+        field: the field of the body that holds it.
+    """
 
     code, message = "wrong_password", "The current password is wrong"
 
-    def __init__(self) -> None:
-        super().__init__(errors={"currentPassword": [self.message]})
+    def __init__(self, field: str = "currentPassword") -> None:
+        super().__init__(errors={field: [self.message]})
+
+
+class MailUnavailable(AppError):
+    """The server cannot send the mail that the call needs, because SMTP_URL is not set."""
+
+    status, code = 503, "mail_unavailable"
+    message = "This server sends no mails, so a new email address cannot be verified"
 
 
 class TokenInvalid(ValidationFailed):

@@ -31,7 +31,12 @@ SEAL_PURPOSE = "tokens of mails"
 BATCH_SIZE = 500
 # The paths of the pages that the links open. The token is in the fragment, which browsers send to
 # no server and in no Referer header.
-PAGES = {rules.RESET: "/account/reset", rules.VERIFICATION: "/account/verify"}
+PAGES = {
+    rules.RESET: "/account/reset",
+    rules.VERIFICATION: "/account/verify",
+    rules.NEW_EMAIL: "/account/verify",
+    rules.EMAIL_VOID: "/account/void-email-change",
+}
 
 MAIL_SEALER: AppKey[Sealer] = AppKey("mail_sealer")
 
@@ -49,6 +54,11 @@ class MailContext:
 
     sealer: Sealer
     base_url: str
+
+
+def make_link(context: MailContext, purpose: str, token: str) -> str:
+    """Return the URL of the page on which a token is used."""
+    return f"{context.base_url.rstrip('/')}{PAGES[purpose]}#token={token}"
 
 
 def request_mail(
@@ -121,7 +131,7 @@ def _make_mail(db: Db, context: MailContext, request: MailRequest, now: datetime
         kind=rules.MAIL_KINDS[request["purpose"]],
         user_id=user["_id"],
         to=user["email"],
-        link=f"{context.base_url.rstrip('/')}{PAGES[request['purpose']]}#token={token}",
+        link=make_link(context, request["purpose"], token),
         valid_until=issued["expiresAt"],
     )
     account_mails.queue(db, mail, context.sealer, now)

@@ -5,6 +5,8 @@ at most one valid token for a purpose, and a token is used at most once. Both ho
 account and purpose has one document, whose `digest` is the only valid one: a newer token replaces
 it, and one guarded write removes it when the token is used. A token counts only while the account
 has the email address that the token was mailed to; the write that applies it must be guarded so.
+Tokens that void a change of the email are different: each has a document of its own, because a
+second change must not void the link that the owner got with the first. See `email_voids`.
 """
 
 import hashlib
@@ -16,7 +18,7 @@ from bson import ObjectId
 
 from eventapp.accounts import rules, store_mail_tokens
 from eventapp.accounts.errors import TokenInvalid
-from eventapp.accounts.types import MailRequest, MailToken
+from eventapp.accounts.types import MailToken, TokenRequest
 from eventapp.core.database import Db
 
 TOKEN_BYTES = 32
@@ -30,7 +32,7 @@ def make_token() -> str:
 
 
 def issue(
-    db: Db, request: MailRequest, token: str, *, user_id: ObjectId, email_key: str, now: datetime
+    db: Db, request: TokenRequest, token: str, *, user_id: ObjectId, email_key: str, now: datetime
 ) -> MailToken | None:
     """Make a token the only valid one of an account for the purpose of a request.
 
@@ -43,20 +45,24 @@ def issue(
         What is stored about the token. None, with nothing written, if no mail may be sent: the
         account got MAX_MAILS within MAILS_WINDOW, or a newer request has made a token.
     """
+    purpose = request["purpose"]
+    token_id = f"{purpose} {user_id}"
+    if purpose == rules.EMAIL_VOID:
+        token_id += f" {request['_id']}"
+    is_limited = purpose not in rules.OF_EMAIL_CHANGES
     for _attempt in range(ISSUE_ATTEMPTS):
-        token_id = f"{request['purpose']} {user_id}"
         stored = store_mail_tokens.find(db, token_id)
         if stored and stored["requestId"] == request["_id"]:
             return stored
         sent_at = rules.list_recent(stored["sentAt"], now) if stored else []
         is_older = stored is not None and stored["requestedAt"] > request["requestedAt"]
-        if is_older or len(sent_at) >= rules.MAX_MAILS:
+        if is_older or (is_limited and len(sent_at) >= rules.MAX_MAILS):
             return None
-        expires_at = now + rules.TOKEN_LIFETIMES[request["purpose"]]
+        expires_at = now + rules.TOKEN_LIFETIMES[purpose]
         issued: MailToken = {
             "_id": token_id,
             "userId": user_id,
-            "purpose": request["purpose"],
+            "purpose": purpose,
             "requestId": request["_id"],
             "requestedAt": request["requestedAt"],
             "digest": _digest(token),
@@ -65,24 +71,38 @@ def issue(
             "sentAt": [*sent_at, now],
             "keptUntil": max(expires_at, now + rules.MAILS_WINDOW),
         }
+        if "changeId" in request:
+            issued["changeId"] = request["changeId"]
         if store_mail_tokens.replace(db, issued, stored["requestId"] if stored else None):
             return issued
     return None
 
 
-def check(db: Db, token: str, purposes: Collection[str], now: datetime) -> None:
-    """Raise TokenInvalid unless a token is valid for one of these purposes; use nothing up."""
-    if store_mail_tokens.find_valid(db, _digest(token), purposes, now) is None:
-        raise TokenInvalid
-
-
-def consume(db: Db, token: str, purposes: Collection[str], now: datetime) -> MailToken:
-    """Use up a token and return what is stored about it.
+def check(db: Db, token: str, purposes: Collection[str], now: datetime) -> MailToken:
+    """Return what is stored about a token without using it up.
 
     Raises:
         TokenInvalid: the token is unknown, used, void, expired or for another purpose.
     """
-    consumed = store_mail_tokens.consume(db, _digest(token), purposes, now)
+    found = store_mail_tokens.find_valid(db, _digest(token), purposes, now)
+    if found is None:
+        raise TokenInvalid
+    return found
+
+
+def consume(
+    db: Db, token: str, purposes: Collection[str], now: datetime, *, is_noted: bool = False
+) -> MailToken:
+    """Use up a token and return what is stored about it.
+
+    Args:
+        is_noted: note in the same write that the effect of the token is unfinished. Whoever uses
+            it must call `store_mail_tokens.finish_use` at the end.
+
+    Raises:
+        TokenInvalid: the token is unknown, used, void, expired or for another purpose.
+    """
+    consumed = store_mail_tokens.consume(db, _digest(token), purposes, now, is_noted=is_noted)
     if consumed is None:
         raise TokenInvalid
     return consumed

@@ -13,10 +13,13 @@ from bson import ObjectId
 
 from eventapp.accounts import (
     api_tokens,
+    email_rules,
     mail_requests,
     mail_tokens,
     rules,
     sessions,
+    store,
+    store_device_tokens,
     store_mail_tokens,
     store_recovery,
     store_sessions,
@@ -56,7 +59,10 @@ def request_reset(db: Db, sealer: Sealer, email: str, now: datetime) -> None:
 def reset_password(
     db: Db, sealer: Sealer, *, token: str, new_password: str, now: datetime, bcrypt_rounds: int
 ) -> None:
-    """Set a new password, end all sessions and API tokens, void all mailed links, tell the owner.
+    """Set a new password, end all other access, void mailed links, and tell the owner.
+
+    All sessions, API tokens and door devices end. A pending email is dropped in the write of the
+    password. The links that undo a change of the email which has taken effect stay valid.
 
     Args:
         bcrypt_rounds: the cost of the new hash.
@@ -77,6 +83,9 @@ def reset_password(
         "resetId": ObjectId(),
         "startedAt": now,
         "sessions": store_sessions.count(db, consumed["userId"], now, limit=paging.COUNT_LIMIT),
+        "apiTokens": len(api_tokens.list_tokens(db, consumed["userId"], now)),
+        "devices": len(store_device_tokens.find_by_user(db, consumed["userId"])),
+        "hasPendingEmail": _has_pending_email(db, consumed["userId"], now),
     }
     user = store_recovery.reset_password(
         db, consumed["userId"], consumed["emailKey"], hashed, reset
@@ -87,6 +96,11 @@ def reset_password(
     _finish(db, sealer, user, reset, now)
 
 
+def _has_pending_email(db: Db, user_id: ObjectId, now: datetime) -> bool:
+    user = store.find(db, user_id)
+    return user is not None and email_rules.find_pending(user, now) is not None
+
+
 def _finish(
     db: Db, sealer: Sealer, user: StoredUser, reset: UnfinishedReset, now: datetime
 ) -> None:
@@ -94,13 +108,21 @@ def _finish(
     store_sessions.delete_all(db, user["_id"])
     api_tokens.end_tokens(db, user["_id"])
     failpoint("reset-sessions-ended")
-    store_mail_tokens.void_all(db, user["_id"], rules.ENDED_BY_RESET)
+    # The owner must still be able to undo a change of the email that has taken effect.
+    restorable = [each["emailKey"] for each in email_rules.list_restorable(user, now)]
+    kept = {"purpose": rules.EMAIL_VOID, "emailKey": {"$in": restorable}}
+    store_mail_tokens.void_all(db, user["_id"], rules.ENDED_BY_RESET, kept=kept)
     mail = AccountMail(
         key=f"{account_mails.PASSWORD_WAS_RESET}:{reset['resetId']}",
         kind=account_mails.PASSWORD_WAS_RESET,
         user_id=user["_id"],
         to=user["email"],
-        facts={"sessions": reset["sessions"]},
+        facts={
+            "sessions": reset["sessions"],
+            "api_tokens": reset.get("apiTokens", 0),
+            "devices": reset.get("devices", 0),
+            "has_pending_email": reset.get("hasPendingEmail", False),
+        },
     )
     account_mails.queue(db, mail, sealer, now)
     failpoint("reset-told")

@@ -31,13 +31,27 @@ _SYSTEMS = (
 )
 _PRODUCT = re.compile(r"[A-Za-z][\w.-]*")
 # The purposes of tokens in mails. They are parts of stored ids.
-RESET, VERIFICATION = "reset", "verification"
-# How long a token is valid, by its purpose.
-TOKEN_LIFETIMES = {RESET: timedelta(hours=1), VERIFICATION: timedelta(days=3)}
+RESET, VERIFICATION, NEW_EMAIL, EMAIL_VOID = "reset", "verification", "new-email", "email-void"
+# How long a token is valid, by its purpose. A token that voids a change of the email is valid for
+# longer than there can be something to undo: see `email_rules`.
+TOKEN_LIFETIMES = {
+    RESET: timedelta(hours=1),
+    VERIFICATION: timedelta(days=3),
+    NEW_EMAIL: timedelta(days=3),
+    EMAIL_VOID: timedelta(days=11),
+}
 # The kind of the mail that holds a token, by its purpose.
-MAIL_KINDS = {RESET: "password_reset", VERIFICATION: "email_verification"}
-# The purposes whose tokens become void when the password is reset.
-ENDED_BY_RESET = (RESET, VERIFICATION)
+MAIL_KINDS = {
+    RESET: "password_reset",
+    VERIFICATION: "email_verification",
+    NEW_EMAIL: "new_email",
+    EMAIL_VOID: "email_change",
+}
+# The purposes whose tokens become void when the password is reset. Of those of EMAIL_VOID, the ones
+# that can put an address back stay valid.
+ENDED_BY_RESET = (RESET, VERIFICATION, NEW_EMAIL, EMAIL_VOID)
+# The purposes whose mails are limited together, when a change of the email is asked for.
+OF_EMAIL_CHANGES = (NEW_EMAIL, EMAIL_VOID)
 # The most mails with tokens for one purpose that an account gets within any time of this length.
 MAX_MAILS, MAILS_WINDOW = 3, timedelta(hours=1)
 

@@ -124,6 +124,9 @@ class ProfileBody(Schema):
     email = Email()
     about = Text(0, rules.MAX_ABOUT, multiline=True)
     userImg = ImageUrl(rules.MAX_URL)
+    currentPassword = Password(
+        required=False, description="That of the caller; needed only where email is another one"
+    )
 
 
 class MailPreferencesBody(Schema):
@@ -189,6 +192,16 @@ class VerifyEmailBody(Schema):
     EXAMPLE: ClassVar[JsonObject] = {"token": "the token of the mail"}
 
     token = MailedToken()
+    password = Password(
+        required=False,
+        description="That of the account; needed only for a change that the Android app asked for",
+    )
+
+
+class EmailVoidBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"token": "the token of the mail"}
+
+    token = MailedToken()
 
 
 class UsersQuery(PageQuery):
@@ -209,6 +222,9 @@ UserAnswer = Schema.from_dict(
         "name": fields.String(required=True),
         "email": fields.String(required=True),
         "emailVerified": fields.Boolean(required=True),
+        "pendingEmail": fields.String(
+            metadata={"description": "Takes the place of email when it is verified"}
+        ),
         "role": fields.String(required=True, validate=validate.OneOf(ROLES)),
         "about": fields.String(required=True),
         "userImg": fields.String(required=True),
@@ -300,6 +316,7 @@ class ExportAnswer(Schema):
 
     user = fields.Nested(UserAnswer, required=True)
     mailPreferences = fields.Nested(MailPreferencesAnswer, required=True)
+    previousEmails = fields.List(fields.Dict(), required=True)
     sessions = fields.List(fields.Dict(), required=True)
 
     class Meta:

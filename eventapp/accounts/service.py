@@ -7,6 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.accounts import (
+    email_rules,
     erasures,
     mail_preferences,
     mail_requests,
@@ -121,6 +122,7 @@ def _make_user(name: str, email: str, password_hash: str, role: str, now: dateti
         "email": email,
         "emailKey": make_email_key(email),
         "emailVerified": False,
+        "claimedEmailKeys": [make_email_key(email)],
         "passwordHash": password_hash,
         "role": role,
         "about": "",
@@ -137,7 +139,7 @@ def render_user(user: StoredUser, image_base_url: str) -> RenderedUser:
     Args:
         image_base_url: the beginning of the URL of an uploaded photo, such as `https://host`.
     """
-    return {
+    rendered: RenderedUser = {
         "_id": user["_id"],
         "name": user["name"],
         "email": user["email"],
@@ -149,6 +151,8 @@ def render_user(user: StoredUser, image_base_url: str) -> RenderedUser:
         "updatedAt": user["updatedAt"],
         "__v": user["__v"],
     }
+    pending_email = email_rules.get_pending_email(user)
+    return rendered if pending_email is None else {**rendered, "pendingEmail": pending_email}
 
 
 def make_photo_url(user: StoredUser, image_base_url: str) -> str:
@@ -276,6 +280,10 @@ def export_user(
     user = get_user(db, user_id)
     exported: JsonObject = {
         "user": render_user(user, ""),
+        "previousEmails": [
+            {"email": each["email"], "keptUntil": each["restorableUntil"]}
+            for each in user.get("emailChanges", {}).get("previous", [])
+        ],
         "mailPreferences": mail_preferences.render_preferences(user),
         "sessions": sessions.export_sessions(db, user_id),
     }

@@ -34,6 +34,7 @@ INDEXES = {
         ),
         IndexModel("userId", name="userId"),
         IndexModel("keptUntil", name="keptUntil", expireAfterSeconds=0),
+        IndexModel("unfinishedSince", name="unfinishedSince", sparse=True),
     ],
     "mailRequests": [
         IndexModel("userId", name="userId", sparse=True),
@@ -42,6 +43,9 @@ INDEXES = {
     "loginMarks": [IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0)],
     "users": [
         IndexModel("emailKey", name="emailKey", unique=True),
+        IndexModel("claimedEmailKeys", name="claimedEmailKeys", unique=True, sparse=True),
+        IndexModel("emailChanges.cleanUpAt", name="emailCleanUp", sparse=True),
+        IndexModel("emailChanges.pending.mails.requestedAt", name="emailMails", sparse=True),
         # Several accounts may have the same name. Only the one that claimed it first logs in by it.
         IndexModel(
             "loginName",
@@ -135,26 +139,39 @@ def replace_password(
 
 
 def update(
-    db: Db, user_id: ObjectId, changes: UserChanges, *, drop_login_name: bool = False
+    db: Db,
+    user_id: ObjectId,
+    changes: UserChanges,
+    *,
+    drop_login_name: bool = False,
+    unchanged_since: StoredUser | None = None,
 ) -> StoredUser | None:
     """Set fields of an account.
 
     Args:
         drop_login_name: remove `loginName`, so that the account logs in only by its email.
+        unchanged_since: write only if neither the email nor the password hash has changed since
+            the account was read like this; None to write in any case.
 
     Returns:
-        The account after the write, None if there is none.
+        The account after the write. None, with nothing written, if there is none, or it has
+        changed.
 
     Raises:
         TakenError: another account has the new email or login name. Nothing was written.
     """
+    where: Query = {"_id": user_id}
+    if unchanged_since is not None:
+        where["passwordHash"] = unchanged_since["passwordHash"]
+        # None stands for an account without the field, too.
+        where["emailChanges.revision"] = unchanged_since.get("emailChanges", {}).get("revision")
     change: Query = {"$set": _flatten(changes)}
     if drop_login_name:
         change["$unset"] = {"loginName": ""}
     try:
         return retry_on_write_conflict(
             lambda: _users(db).find_one_and_update(
-                {"_id": user_id}, change, return_document=ReturnDocument.AFTER
+                where, change, return_document=ReturnDocument.AFTER
             )
         )
     except DuplicateKeyError:

@@ -53,30 +53,61 @@ def find_valid(
     return _tokens(db).find_one(_build_valid_filter(digest, purposes, now))
 
 
-def consume(db: Db, digest: str, purposes: AnyCollection[str], now: datetime) -> MailToken | None:
+def consume(
+    db: Db, digest: str, purposes: AnyCollection[str], now: datetime, *, is_noted: bool = False
+) -> MailToken | None:
     """Use up a token in one write, so that of several callers one gets it.
+
+    Args:
+        is_noted: note in the same write that the effect of the token is unfinished.
 
     Returns:
         The token. None, with nothing written, if it is used, void, expired or of another purpose.
     """
+    change: Query = {"$unset": {"digest": ""}}
+    if is_noted:
+        change["$set"] = {"unfinishedSince": now}
     return _tokens(db).find_one_and_update(
-        _build_valid_filter(digest, purposes, now),
-        {"$unset": {"digest": ""}},
-        return_document=ReturnDocument.BEFORE,
+        _build_valid_filter(digest, purposes, now), change, return_document=ReturnDocument.BEFORE
     )
+
+
+def find_unfinished(
+    db: Db, moment: datetime, limit: int, without: Sequence[object] = ()
+) -> list[MailToken]:
+    """Return the tokens whose effect is unfinished since before this moment, the oldest first.
+
+    Args:
+        without: ids of tokens to leave out.
+    """
+    where = {"unfinishedSince": {"$lt": moment}, **exclude_ids(without)}
+    return list(_tokens(db).find(where).sort("unfinishedSince", ASCENDING).limit(limit))
+
+
+def finish_use(db: Db, token_id: str) -> None:
+    """Remove the note that the effect of a token is unfinished."""
+    _tokens(db).update_one({"_id": token_id}, {"$unset": {"unfinishedSince": ""}})
 
 
 def _build_valid_filter(digest: str, purposes: AnyCollection[str], now: datetime) -> Query:
     return {"digest": digest, "purpose": {"$in": list(purposes)}, "expiresAt": {"$gt": now}}
 
 
-def void_all(db: Db, user_id: ObjectId, purposes: AnyCollection[str]) -> int:
-    """Make all tokens of an account for these purposes void, and return how many there were."""
-    where = {
+def void_all(
+    db: Db, user_id: ObjectId, purposes: AnyCollection[str], *, kept: Query | None = None
+) -> int:
+    """Make the tokens of an account for these purposes void, and return how many there were.
+
+    Args:
+        kept: a filter; the tokens that match it stay valid.
+    """
+    where: Query = {
         "userId": user_id,
         "purpose": {"$in": list(purposes)},
         "digest": {"$type": "string"},
     }
+    if kept:
+        where["$nor"] = [kept]
     return _tokens(db).update_many(where, {"$unset": {"digest": ""}}).modified_count
 
 

@@ -19,7 +19,7 @@ def _users(db: Db) -> Collection[StoredUser]:
 def reset_password(
     db: Db, user_id: ObjectId, email_key: str, password_hash: str, reset: UnfinishedReset
 ) -> StoredUser | None:
-    """Set the password hash of an account, and record the reset as unfinished.
+    """Set the password hash of an account, drop its pending email, record the reset as unfinished.
 
     Args:
         email_key: the key of the address that the token was mailed to.
@@ -35,7 +35,11 @@ def reset_password(
     }
     return _users(db).find_one_and_update(
         {"_id": user_id, "emailKey": email_key},
-        {"$set": change},
+        {
+            "$set": change,
+            "$unset": {"emailChanges.pending": ""},
+            "$inc": {"emailChanges.revision": 1},
+        },
         return_document=ReturnDocument.AFTER,
     )
 

@@ -14,11 +14,18 @@ class ProfilePhoto(TypedDict):
 
 
 class UnfinishedReset(TypedDict):
-    """A reset of the password whose sessions and other access may not have ended yet."""
+    """A reset of the password whose sessions and other access may not have ended yet.
+
+    What it ends is recorded as it was right before the reset. Resets of older versions lack the
+    last three fields.
+    """
 
     resetId: ObjectId
     startedAt: datetime
-    sessions: int  # active sessions right before the reset
+    sessions: int  # active sessions
+    apiTokens: NotRequired[int]
+    devices: NotRequired[int]  # door devices
+    hasPendingEmail: NotRequired[bool]
 
 
 class UnfinishedChange(TypedDict):
@@ -43,6 +50,45 @@ class MailPreferences(TypedDict):
     unsubscribedOrganizers: list[ObjectId]  # whose announcements are not mailed
 
 
+class PendingMails(TypedDict):
+    """Mails about a change of an address that a job will store in the outbox."""
+
+    mailsId: ObjectId
+    requestedAt: datetime
+    sealed: bytes  # the tokens by their purpose as JSON, encrypted
+
+
+class PendingEmail(TypedDict):
+    """A new address of an account that takes effect when it is verified."""
+
+    changeId: ObjectId
+    email: str  # as typed, without surrounding whitespace
+    emailKey: str  # see StoredUser; not unique here
+    expiresAt: datetime
+    needsPassword: bool  # whether the password is needed to verify it
+    mails: NotRequired[PendingMails]  # absent once they are in the outbox
+
+
+class PreviousEmail(TypedDict):
+    """An address that an account had, and that a mailed link can put back."""
+
+    email: str
+    emailKey: str
+    emailVerified: bool  # what the account has again with this address
+    restorableUntil: datetime
+
+
+class EmailChanges(TypedDict):
+    """The changes of the address of an account, of which each write makes a new revision."""
+
+    revision: int
+    askedAt: NotRequired[list[datetime]]  # when mails were asked for within the last MAILS_WINDOW
+    previous: NotRequired[list[PreviousEmail]]  # the oldest first, also expired ones
+    pending: NotRequired[PendingEmail]
+    # When the first of these addresses expires; absent without any. A job removes it then.
+    cleanUpAt: NotRequired[datetime]
+
+
 # A document of the `users` collection. The functional syntax, because a class body would mangle
 # the name `__v`.
 StoredUser = TypedDict(
@@ -59,6 +105,10 @@ StoredUser = TypedDict(
         # Whether the owner has shown to read the mail of this address. Absent in accounts of older
         # versions, which count as verified for mails alone.
         "emailVerified": NotRequired[bool],
+        # The email key, and the keys of `emailChanges.previous`: unique, so that nobody else takes
+        # an address that can be put back. Absent in accounts of older versions.
+        "claimedEmailKeys": NotRequired[list[str]],
+        "emailChanges": NotRequired[EmailChanges],  # absent until a change is asked for
         "passwordHash": str,  # bcrypt
         "role": str,  # attendee, organizer or admin
         "about": str,  # at most 2,000 characters; may be empty
@@ -84,6 +134,7 @@ RenderedUser = TypedDict(
         "name": str,
         "email": str,
         "emailVerified": bool,
+        "pendingEmail": NotRequired[str],  # absent unless an address waits for its verification
         "role": str,
         "about": str,
         "userImg": str,
@@ -111,6 +162,9 @@ class UserChanges(TypedDict, total=False):
     loginName: str  # set with `name` where no other account has claimed it
     email: str
     emailKey: str  # set with `email`
+    emailVerified: bool  # set with `email`
+    claimedEmailKeys: list[str]  # set with `email`, and when an address expires
+    emailChanges: EmailChanges
     role: str
     about: str
     userImg: str
@@ -180,29 +234,44 @@ class StoredLoginRecord(TypedDict):
 class MailToken(TypedDict):
     """A document of `mailTokens`: the last token of an account for one purpose.
 
-    It stays after the token was used, to count the mails.
+    It stays after the token was used, to count the mails. Of the tokens that void a change of the
+    email, each has a document.
     """
 
-    _id: str  # the purpose and the account id, with a space between
+    # The purpose and the account id, and for a token that voids a change the request, with a space
+    # between.
+    _id: str
     userId: ObjectId
     purpose: str  # one of rules.TOKEN_LIFETIMES
     requestId: ObjectId  # of the request that has made it
     requestedAt: datetime
     digest: NotRequired[str]  # SHA-256 of the token in hexadecimal; absent once it is used or void
     emailKey: str  # of the address that it was mailed to
+    changeId: NotRequired[ObjectId]  # of the change of the email; absent for other purposes
+    # When the token was used, while its effect may be unfinished. Only set for a token that voids.
+    unfinishedSince: NotRequired[datetime]
     expiresAt: datetime
     sentAt: list[datetime]  # when tokens of the account were mailed within the last MAILS_WINDOW
     keptUntil: datetime  # a TTL index deletes the document then
 
 
-class MailRequest(TypedDict):
-    """A document of `mailRequests`: a mail with a token that a job will store in the outbox."""
+class TokenRequest(TypedDict):
+    """A request for a mail with a token."""
 
     _id: ObjectId
     purpose: str  # one of rules.TOKEN_LIFETIMES
+    requestedAt: datetime
+    changeId: NotRequired[ObjectId]  # see MailToken
+
+
+class MailRequest(TokenRequest):
+    """A document of `mailRequests`: a mail with a token that a job will store in the outbox.
+
+    A TTL index deletes the document a day after `requestedAt`.
+    """
+
     userId: NotRequired[ObjectId]  # the account; absent where an email that was typed names it
     sealed: bytes  # the token and that email as JSON, encrypted
-    requestedAt: datetime  # a TTL index deletes the document a day later
 
 
 class Erasure(TypedDict):

@@ -141,9 +141,12 @@ def log_in(body: JsonObject) -> Response:
 @bp.response(200, AppUser)
 @bp.error_responses(401, 409, 503)
 def change_profile(body: ProfileChanges, capability: str) -> Response:
-    """Change the profile of the user who received this `_id` at login."""
+    """Change the profile of the user who received this `_id` at login.
+
+    Another email takes effect when it is verified by its mailed link and the password.
+    """
     user = service.change_profile(
-        get_db(), capability, body, settings=_login_settings(), now=utc_now()
+        get_db(), capability, body, settings=_login_settings(), now=get_database_time()
     )
     return json_response(user)
 
@@ -157,4 +160,6 @@ def _login_settings() -> service.LoginSettings:
         image_base_url=get_image_base_url(),
         sealer=service.MAIL_SEALER.get(),
         user_agent=request.headers.get("User-Agent", ""),
+        can_mail=config.smtp_url is not None,
+        is_production=config.is_production,
     )

@@ -14,6 +14,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from eventapp.accounts import editing, sessions
 from eventapp.accounts import service as accounts
+from eventapp.accounts.email_changes import EmailChange
 from eventapp.accounts.mail_requests import MAIL_SEALER as MAIL_SEALER
 from eventapp.accounts.types import StoredSession, StoredUser
 from eventapp.android import rules
@@ -48,6 +49,8 @@ class LoginSettings:
         image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
         user_agent: the User-Agent of the client.
         sealer: encrypts the request for the mail that verifies a new account's email.
+        can_mail: whether there is a mail server.
+        is_production: whether an email cannot be changed without a mail server.
     """
 
     secret: str
@@ -56,6 +59,8 @@ class LoginSettings:
     image_base_url: str
     sealer: Sealer
     user_agent: str
+    can_mail: bool
+    is_production: bool
 
 
 def list_upcoming(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
@@ -169,16 +174,34 @@ def change_profile(
 ) -> AppUser:
     """Set any of name, email and about of the account that a capability belongs to.
 
+    The app cannot send the password. So a new email takes effect only when it is verified with the
+    password.
+
     Raises:
         Unauthorized: the capability is malformed, forged or expired, or its session has ended.
         ValidationFailed: the name or email is not valid.
         NameTaken: another account logs in by this name.
-        EmailTaken: another account has this email.
+        EmailTaken, MailUnavailable, TooManyRequests: see `email_changes.prepare`.
     """
     session = sessions.find_active_session(db, _read_session_id(capability, settings), now)
     if session is None:
         raise Unauthorized(LOG_IN_AGAIN)
-    user = editing.update_user(db, session["userId"], changes, now=now, unique_name=True)
+    email_change = EmailChange(
+        sealer=settings.sealer,
+        can_mail=settings.can_mail,
+        is_production=settings.is_production,
+        bcrypt_rounds=settings.bcrypt_rounds,
+        proof=None,
+        confirms_by_password=True,
+    )
+    user = editing.update_user(
+        db,
+        session["userId"],
+        changes,
+        now=now,
+        unique_name=True,
+        email_change=email_change,
+    )
     return _render_user(user, capability, settings)
 
 

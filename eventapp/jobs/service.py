@@ -17,7 +17,7 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
-from eventapp.accounts import erasures, mail_requests
+from eventapp.accounts import email_change_mails, email_voids, erasures, mail_requests
 from eventapp.accounts import recovery as account_recovery
 from eventapp.accounts.mail_requests import MailContext
 from eventapp.analytics import money_sums, ranking, sales_sums
@@ -117,7 +117,8 @@ def _finish_erasures(context: BookingContext, now: datetime) -> int:
 def _make_account_mails(context: BookingContext, now: datetime) -> int:
     """Store the mails with tokens that were asked for in the outbox."""
     mails = MailContext(context.outbox.require_sealer(), context.outbox.base_url)
-    return mail_requests.make_requested_mails(context.db, mails, now)
+    made = mail_requests.make_requested_mails(context.db, mails, now)
+    return made + email_change_mails.make_change_mails(context.db, mails, now)
 
 
 def _finish_resets(context: BookingContext, now: datetime) -> int:
@@ -129,6 +130,11 @@ def _move_to_event_log(context: BookingContext, now: datetime) -> int:
     """Move the entries of events' logs that processes have left."""
     moved = event_log.move_due_entries(context.db, now)
     return moved + announcement_log.move_due_entries(context.db, now)
+
+
+def _finish_email_changes(context: BookingContext, now: datetime) -> int:
+    """Finish voided changes of emails, and forget addresses whose time is over."""
+    return email_voids.finish_interrupted(context.db, now)
 
 
 def _copy_to_ledger(context: BookingContext, now: datetime) -> int:
@@ -181,6 +187,7 @@ JOBS: dict[str, Job] = {
         Job("photos", _delete_orphaned_photos, 86_400),
         Job("erasures", _finish_erasures, 60),
         Job("password-resets", _finish_resets, 60),
+        Job("email-changes", _finish_email_changes, 60),
         Job("count-sales", _count_sales, 30),
         Job("count-money", _count_money, 30),
         Job("rank-events", _rank_events, 30),

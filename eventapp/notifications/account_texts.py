@@ -10,7 +10,11 @@ from eventapp.notifications.types import AccountFacts
 
 PASSWORD_RESET, PASSWORD_WAS_RESET = "password_reset", "password_was_reset"
 EMAIL_VERIFICATION, NAMES_SHOWN = "email_verification", "names_shown"
-KINDS = (PASSWORD_RESET, PASSWORD_WAS_RESET, EMAIL_VERIFICATION, NAMES_SHOWN)
+NEW_EMAIL, EMAIL_CHANGE = "new_email", "email_change"
+KINDS = (
+    *(PASSWORD_RESET, PASSWORD_WAS_RESET, EMAIL_VERIFICATION, NAMES_SHOWN),
+    *(NEW_EMAIL, EMAIL_CHANGE),
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,21 @@ _TEXTS: dict[str, AccountText] = {
         closing="Nobody else sees them. If you do not want this, cancel the booking or leave the "
         "waitlist, or delete your account.",
     ),
+    NEW_EMAIL: AccountText(
+        "Verify your new email address",
+        "Somebody asked to use this address for an account. If that was you, open this link within "
+        "three days to verify the address: then it takes the place of the old one. If not, ignore "
+        "this mail: without the link, you get no other.",
+        "Verify this address",
+    ),
+    EMAIL_CHANGE: AccountText(
+        "Your email address is being changed",
+        "Somebody asked to use another email address for your account. If that was you, ignore "
+        "this mail. If not, open this link to void the change. It also works for 7 days after the "
+        "change took effect: then it puts this address back and ends all sessions.",
+        "Void the change",
+        closing="If it was not you, choose a new password afterwards: somebody may know yours.",
+    ),
     PASSWORD_RESET: AccountText(
         "Choose a new password",
         "Somebody asked for a new password for your account. If that was you, open this link "
@@ -67,13 +86,24 @@ def _list_ended(facts: AccountFacts) -> list[str]:
     """Return what a reset of the password has ended, a line each."""
     if "sessions" not in facts:
         return []
-    count = facts["sessions"]
-    plural = "" if count == 1 else "s"
-    return [
-        f"{count} session{plural}: wherever you were signed in, also in the Android app",
-        "every API token of your account",
-        "every link in an earlier mail about your account",
+    lines = [
+        f"{_count(facts['sessions'], 'session')}: wherever you were signed in, also in the Android "
+        "app",
     ]
+    if api_tokens := facts.get("api_tokens"):
+        lines.append(f"{_count(api_tokens, 'API token')} of your account")
+    if devices := facts.get("devices"):
+        lines.append(f"{_count(devices, 'door device')} that you have paired")
+    if facts.get("has_pending_email"):
+        lines.append("a change of your email address that was not verified yet")
+    return [
+        *lines,
+        "every link in an earlier mail about your account, but not one that puts an address back",
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def get_text(kind: str) -> AccountText:

@@ -232,6 +232,9 @@ class AccountFacts(TypedDict, total=False):
     """The facts that a mail about an account states."""
 
     sessions: int  # how many sessions have ended
+    api_tokens: int  # how many API tokens have ended
+    devices: int  # how many door devices have ended
+    has_pending_email: bool  # whether a pending email was dropped
 
 
 class QueuedMail(TypedDict):

@@ -39,6 +39,8 @@ INEXPRESSIBLE_ERRORS = {
     "Must be from 0.01 to 1000000.",
     # The lengths of two lists are multiplied.
     "Ticket types times dates: at most 2000.",
+    # This depends on the email that the account has.
+    "Send it with another email.",
     # These depend on the stored event.
     "Another ticket type has this name.",
     "Must be draft or published, or the status that the event has.",

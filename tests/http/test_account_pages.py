@@ -10,9 +10,10 @@ from werkzeug.serving import make_server
 from eventapp.accounts.mail_preferences import UNSUBSCRIBE_KEYS
 from tests.account_mails import read_token
 from tests.browser import CHROMIUM, DRIVER, Browser
+from tests.email_changes import pretend_to_mail
 from tests.factories import make_user
 
-PAGES = ["/account/verify", "/account/reset"]
+PAGES = ["/account/verify", "/account/reset", "/account/void-email-change"]
 UNSUBSCRIBE = "/mails/unsubscribe"
 FILES = ["/account/files/account.js", "/account/files/account.css"]
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
@@ -131,6 +132,31 @@ def test_a_link_unsubscribes_by_its_button(browser, site, app, db):
     wait_for(browser, "Press the button")
     browser.run("document.querySelector('button').click()")
     wait_for(browser, "This link is not valid")
+
+
+def test_a_new_address_is_verified_with_the_password_and_voided(browser, site, client, app, db):
+    client.post("/api/auth/register", json=ANN)
+    login = {"name": "Ann", "password": ANN["password"]}
+    capability = client.post("/android/api/users/login", json=login).json["_id"]
+    with pretend_to_mail(app):
+        client.put(f"/android/api/users/{capability}", json={"email": "new@example.org"})
+    browser.open(f"{site}/account/verify#token={read_token(app, 'new_email')}")
+    wait_for(browser, "Verify this address")
+    assert "The password of your account" not in browser.run("return document.body.innerText")
+    browser.run("document.querySelector('button').click()")
+    wait_for(browser, "Enter the password of your account")
+    browser.type("#password", "wrong" + ENTER)
+    wait_for(browser, "The current password is wrong")
+    browser.run("document.getElementById('password').value = ''")
+    browser.type("#password", ANN["password"] + ENTER)
+    wait_for(browser, "Your email address is verified.")
+    assert db.users.find_one()["email"] == "new@example.org"
+    browser.open(f"{site}/account/void-email-change#token={read_token(app, 'email_change')}")
+    wait_for(browser, "Void the change")
+    assert db.users.find_one()["email"] == "new@example.org"
+    browser.run("document.querySelector('button').click()")
+    wait_for(browser, "The change is void.")
+    assert db.users.find_one()["email"] == ANN["email"]
 
 
 def test_a_link_changes_the_password_with_the_keyboard(browser, site, client, app, db):

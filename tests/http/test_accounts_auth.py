@@ -225,7 +225,7 @@ def test_the_profile_refuses_invalid_fields(client, ann, db, body, field):
 
 
 def test_a_changed_name_and_email_log_in(client, ann):
-    body = {"name": "Anna", "email": "anna@example.org"}
+    body = {"name": "Anna", "email": "anna@example.org", "currentPassword": PASSWORD}
     client.put("/api/auth/profile", json=body, headers=ann["headers"])
 
     def log_in(**login):
@@ -252,7 +252,7 @@ def test_renaming_does_not_take_over_a_login_name(client, ann):
 def test_the_email_of_another_account_is_refused(client, ann):
     bob = {"name": "Bob", "email": "bob@example.org", "password": PASSWORD}
     token = client.post("/api/users", json=bob).json["token"]
-    body = {"name": "Robert", "email": "ANN@example.org"}
+    body = {"name": "Robert", "email": "ANN@example.org", "currentPassword": PASSWORD}
     answer = client.put("/api/auth/profile", json=body, headers=bearer(token))
     assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
     assert client.get("/api/auth/profile", headers=bearer(token)).json["name"] == "Bob"
@@ -351,12 +351,13 @@ def test_both_forms_of_an_international_domain_are_one_account(
         taken = client.post("/api/auth/register", json={**account, "name": "B", "email": email})
         assert (taken.status_code, taken.json["code"]) == (409, "email_taken")
     own = bearer(client.post("/api/auth/login", json=login).json["token"])
-    changed = client.put("/api/auth/profile", json={"email": other}, headers=own)
+    body = {"email": other, "currentPassword": PASSWORD}
+    changed = client.put("/api/auth/profile", json=body, headers=own)
     assert (changed.status_code, changed.json["email"]) == (200, other)
     third = {"name": "Eve", "email": "eve@example.org", "password": PASSWORD}
     eve = bearer(client.post("/api/auth/register", json=third).json["token"])
     for email in (registered, other):
-        refused = client.put("/api/auth/profile", json={"email": email}, headers=eve)
+        refused = client.put("/api/auth/profile", json={**body, "email": email}, headers=eve)
         assert (refused.status_code, refused.json["code"]) == (409, "email_taken")
 
 

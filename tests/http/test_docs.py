@@ -15,6 +15,7 @@ NO_SUCCESS = {
     ("post", "/api/auth/refresh"): 401,
     ("post", "/api/auth/reset-password"): 400,
     ("post", "/api/auth/verify-email"): 400,
+    ("post", "/api/auth/void-email-change"): 400,
     ("post", "/api/payments/webhooks/{provider}"): 404,
     ("post", "/api/devices/pair"): 400,
     ("post", "/api/waitlist"): 409,

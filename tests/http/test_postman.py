@@ -19,6 +19,7 @@ UNREACHABLE = {
     ("POST", "/api/auth/reset-password"),
     ("POST", "/api/auth/verify-email"),
     ("POST", "/mails/unsubscribe"),
+    ("POST", "/api/auth/void-email-change"),
 }
 LOCK = ROOT / "tests" / "postman" / "package-lock.json"
 

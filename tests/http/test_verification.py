@@ -84,10 +84,11 @@ def test_another_mail_voids_the_first_link_and_only_three_an_hour_are_sent(clien
 
 
 def test_a_link_is_good_for_three_days(client, app, db, ann):
+    unused = {"password": None, "client_ip": "", "bcrypt_rounds": 4}
     token = read_token(app, KIND)
     with pytest.raises(TokenInvalid):
-        verification.verify_email(db, token, utc_now() + timedelta(days=3))
-    verification.verify_email(db, token, utc_now() + timedelta(days=2, hours=23))
+        verification.verify_email(db, token, **unused, now=utc_now() + timedelta(days=3))
+    verification.verify_email(db, token, **unused, now=utc_now() + timedelta(days=2, hours=23))
 
 
 def test_a_token_verifies_only_the_address_that_it_was_mailed_to(client, app, db, ann):
@@ -121,6 +122,7 @@ def make_mail(db, kind, *, is_verified, **data):
     """Store a notification; return its mail, None if none was stored."""
     recipient = Recipient(ObjectId(), "Zoe", "zoe@example.org", is_verified=is_verified)
     facts = {**FACTS, "expiresAt": utc_now(), "reason": "event_over", "left": 1, "schedule": []}
+    facts |= {"subject": "Doors", "text": "Come early"}
     mail_data = {"items": ITEMS, "totalPrice": 40}
     key = str(ObjectId())
     new = NewNotification(key, kind, recipient, utc_now(), {**facts, **data}, mail_data)

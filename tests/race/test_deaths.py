@@ -322,6 +322,9 @@ def test_a_transfer_of_events_that_dies_is_repeated(app, context):
 # Processes die at these in `tests/http/test_recovery.py`.
 OF_ACCOUNTS = {"mail-token-issued", "token-mail-queued", "password-reset"}
 OF_ACCOUNTS |= {"reset-sessions-ended", "reset-told", "password-changed"}
+# These are in `tests/http/test_email_changes.py` and `tests/http/test_email_voids.py`.
+OF_ACCOUNTS |= {"email-token-issued", "email-change-mail-queued", "email-changed"}
+OF_ACCOUNTS |= {"void-link-used", "email-restored", "void-sessions-ended"}
 # The others are in `tests/race/test_event_deletion.py` and in the two tests before.
 ELSEWHERE = {"deletion-recorded", "deletion", "deletion-recorded-again"}
 ELSEWHERE |= {"bookings-transferred"}

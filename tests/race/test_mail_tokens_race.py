@@ -52,7 +52,7 @@ def test_control_a_token_that_is_read_before_it_is_removed_is_used_several_times
 ):
     gate = Barrier(CONTROL_RACERS)
 
-    def consume(db, digest, purposes, now):
+    def consume(db, digest, purposes, now, **_note):
         token = store_mail_tokens.find_valid(db, digest, purposes, now)
         gate.wait()
         db.mailTokens.update_one({"digest": digest}, {"$unset": {"digest": ""}})

@@ -39,7 +39,7 @@ from tests.simulation.store import SimulatedStore, failpoints
 OTHER_JOBS = {
     *("roll-day", "complete-past", "mail", "low-tickets", "reports", "chats", "photos"),
     *("count-sales", "count-money", "rank-events", "erasures"),
-    *("account-mails", "password-resets", "tell-old-holders"),
+    *("account-mails", "password-resets", "tell-old-holders", "email-changes"),
 }
 # This one closes waitlists whose first entry was claimed for an offer when the event was cancelled.
 # It runs at the end.

@@ -4,6 +4,7 @@
 const NO_TOKEN = "This link is not complete. Open it from the mail again.";
 const OFFLINE = "The server does not answer. Check your connection and try again.";
 const DIFFERENT = "The two passwords are not the same.";
+const PASSWORD = "Enter the password of your account to verify this address.";
 const BUSY = "Too many attempts. Wait some minutes and try again.";
 
 const form = document.getElementById("form");
@@ -32,7 +33,7 @@ function describe(status, body) {
 
 function readBody(token) {
   const body = { token };
-  for (const input of form.querySelectorAll("input[name]")) body[input.name] = input.value;
+  for (const input of form.querySelectorAll("input[name]:enabled")) body[input.name] = input.value;
   return body;
 }
 
@@ -42,6 +43,16 @@ function post(token) {
   options.headers = { "Content-Type": "application/json" };
   options.body = JSON.stringify(readBody(token));
   return fetch(form.dataset.call, options);
+}
+
+// Show the field for the password if the server asks for it; return whether it was hidden before.
+function askForPassword(errors) {
+  const part = document.getElementById("asked");
+  if (!part || !part.hidden || !("password" in errors)) return false;
+  const input = part.querySelector("input");
+  part.hidden = input.disabled = false;
+  input.focus();
+  return true;
 }
 
 async function send(token) {
@@ -54,7 +65,7 @@ async function send(token) {
     return;
   }
   if (!response.ok) {
-    show(describe(response.status, body));
+    show(askForPassword(body.errors || {}) ? PASSWORD : describe(response.status, body));
     return;
   }
   form.reset();

@@ -5,6 +5,7 @@ from flask import Response, request
 
 from eventapp.accounts import editing, mail_preferences, service, session_lists, sessions
 from eventapp.accounts.mail_requests import MAIL_SEALER
+from eventapp.accounts.routes.email_change_input import split_changes
 from eventapp.accounts.routes.users import bp as users_bp
 from eventapp.accounts.schemas import (
     CreatedAnswer,
@@ -21,13 +22,13 @@ from eventapp.accounts.schemas import (
     SignedInAnswer,
     TokensAnswer,
 )
-from eventapp.accounts.types import StoredSession, StoredUser, UserChanges
+from eventapp.accounts.types import StoredSession, StoredUser
 from eventapp.core import paging
 from eventapp.core.access import tokens
 from eventapp.core.access.permissions import anonymous, current_actor, role_required, user_required
 from eventapp.core.access.rate_limits import login_rate_limit
 from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
+from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
@@ -175,10 +176,22 @@ def show_profile() -> Response:
 @user_required
 @bp.arguments(OwnProfileBody)
 @bp.response(200, ProfileAnswer)
-@bp.error_responses(409)
-def change_profile(body: UserChanges) -> Response:
-    """Change the fields of the caller's account that are sent."""
-    user = editing.update_user(get_db(), current_actor().require_user_id(), body, now=utc_now())
+@bp.error_responses(409, 503)
+def change_profile(body: JsonObject) -> Response:
+    """Change the fields of the caller's account that are sent.
+
+    Another `email` needs `currentPassword`. It is the `pendingEmail` until it is verified by a
+    mailed link. The old address stays in use until then and gets a link that voids the change,
+    also for 7 days after it took effect. At most three changes an hour can be asked for.
+    """
+    changes, email_change = split_changes(body)
+    user = editing.update_user(
+        get_db(),
+        current_actor().require_user_id(),
+        changes,
+        now=get_database_time(),
+        email_change=email_change,
+    )
     return _profile_response(user)
 
 

@@ -1,4 +1,4 @@
-"""Pages that mailed links open: verify an email address, and choose a new password.
+"""Pages that mailed links open: verify an address, void its change, and choose a new password.
 
 A GET changes nothing. The token is in the fragment of the URL, which browsers send to no server and
 in no Referer header. A token that comes in the query is moved to the fragment by a redirect. The
@@ -33,6 +33,14 @@ FILES = frozenset({"account.css", "account.js"})
 def verify() -> Response:
     """Return the page on which a user verifies an email address, by the token in the fragment."""
     return send_page("verify.html")
+
+
+@bp.route("/void-email-change")
+@anonymous
+@bp.response(200, content_type="text/html")
+def void_email_change() -> Response:
+    """Return the page on which the change of an email is voided, by the token in the fragment."""
+    return send_page("void.html")
 
 
 @bp.route("/reset")

@@ -4,6 +4,7 @@ from bson import ObjectId
 from flask import Response
 
 from eventapp.accounts import editing, service
+from eventapp.accounts.routes.email_change_input import split_changes
 from eventapp.accounts.schemas import (
     DeleteUserQuery,
     ExportAnswer,
@@ -13,7 +14,6 @@ from eventapp.accounts.schemas import (
     UsersQuery,
 )
 from eventapp.accounts.service import PERSONAL_DATA_HANDLERS
-from eventapp.accounts.types import UserChanges
 from eventapp.core import paging
 from eventapp.core.access.permissions import (
     current_actor,
@@ -22,7 +22,7 @@ from eventapp.core.access.permissions import (
     self_or_admin,
 )
 from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
+from eventapp.core.database import get_database_time, get_db
 from eventapp.core.errors import Forbidden
 from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
@@ -76,13 +76,20 @@ def show_user(user_id: ObjectId) -> Response:
 @self_or_admin
 @bp.arguments(UserBody)
 @bp.response(200, UserAnswer)
-@bp.error_responses(404, 409)
-def change_user(body: UserChanges, user_id: ObjectId) -> Response:
-    """Change the fields of an account that are sent. Only an admin may change `role`."""
+@bp.error_responses(404, 409, 503)
+def change_user(body: JsonObject, user_id: ObjectId) -> Response:
+    """Change the fields of an account that are sent. Only an admin may change `role`.
+
+    Another `email` is pending as in `PUT /auth/profile`, also if an admin sends it. It needs the
+    `currentPassword` of the caller.
+    """
     if "role" in body and not _is_admin_with_account():
         raise Forbidden("Only an admin may change a role")
     _refuse_admins_account(user_id)
-    user = editing.update_user(get_db(), user_id, body, now=utc_now())
+    changes, email_change = split_changes(body)
+    user = editing.update_user(
+        get_db(), user_id, changes, now=get_database_time(), email_change=email_change
+    )
     return json_response(service.render_user(user, get_image_base_url()))
 
 

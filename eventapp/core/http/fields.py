@@ -116,10 +116,10 @@ class StrictText(Text):
 class Password(fields.String):
     """A string of 1 to 1000 characters, which is not trimmed."""
 
-    def __init__(self, **documentation: Any) -> None:
+    def __init__(self, *, required: bool = True, **documentation: Any) -> None:
         length = validate.Length(1, 1000)
         metadata = {"format": "password", "minLength": 1, "maxLength": 1000, **documentation}
-        super().__init__(required=True, validate=length, metadata=metadata)
+        super().__init__(required=required, validate=length, metadata=metadata)
 
 
 class NewPassword(Password):
