@@ -7,11 +7,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
 import pymongo
-from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -22,6 +24,7 @@ from eventapp.events import service, store
 from eventapp.events.bodies import EventInput
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.types import StoredEvent
+from scripts.progress import show_progress
 from scripts.synthetic_events import generate_bodies
 
 BATCH_SIZE, WRITERS = 1000, 2
@@ -99,7 +102,7 @@ def write_synthetic_events(db: Db, count: int, default_zone: ZoneInfo) -> None:
     seed = store.allocate_event_ids(db)[0]
     bodies = generate_bodies(count, seed=seed, today=get_local_date(utc_now(), default_zone))
     pending: set[Future[int]] = set()
-    with ThreadPoolExecutor(WRITERS) as pool, tqdm(total=count, unit=" events") as progress:
+    with ThreadPoolExecutor(WRITERS) as pool, show_progress(count, "events") as progress:
         while batch := [
             make_unowned_event(body, default_zone) for body in islice(bodies, BATCH_SIZE)
         ]:

@@ -43,13 +43,16 @@ def require_server(command: str, reason: str) -> None:
 
 
 @contextmanager
-def open_configured_database(command: str) -> Iterator[tuple[Config, OpenDatabase]]:
+def open_configured_database(
+    command: str, *, is_dry_run: bool = False
+) -> Iterator[tuple[Config, OpenDatabase]]:
     """Yield the settings and their database with its indexes made, and close it at the end.
 
     Expected failures end the process with one line on standard error.
 
     Args:
         command: the name of the command, with which the line begins.
+        is_dry_run: make no indexes and migrate nothing.
 
     Raises:
         SystemExit: 2 if a setting is wrong; 1 if the embedded store is in use by another process,
@@ -64,8 +67,9 @@ def open_configured_database(command: str) -> Iterator[tuple[Config, OpenDatabas
             # The ping fails within seconds if the server is away. Without it, making the indexes
             # would wait for the whole timeout below.
             database.db.command("ping")
-            with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
-                prepare(database.db)
+            if not is_dry_run:
+                with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
+                    prepare(database.db)
             yield config, database
     except ConfigError as error:
         exit_with_error(command, error, 2)

@@ -31,6 +31,7 @@ from scripts.bulk_load import (
     make_unowned_event,
 )
 from scripts.configured_database import open_configured_database
+from scripts.progress import show_progress
 
 SAMPLES = ROOT / "data" / "events.json"
 # The first sample event takes place at least this long from now.
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = parse_options(arguments)
     with (
-        open_configured_database("seed") as (config, database),
+        open_configured_database("seed", is_dry_run=options.dry_run) as (config, database),
         pymongo.timeout(TIMEOUT_SECONDS),
     ):
         seed(database.db, options, config.default_zone)
@@ -72,6 +73,9 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--synthetic", type=_parse_count, metavar="N", help="add N generated events instead"
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="change nothing, but print what would be changed"
+    )
     return parser.parse_args(arguments)
 
 
@@ -88,21 +92,49 @@ def seed(db: Db, options: argparse.Namespace, default_zone: ZoneInfo = UTC_ZONE)
         default_zone: the zone of dates that name none, and of today.
     """
     if options.reset:
-        reset(db)
-    if options.if_empty and db.events.find_one({}, {"_id": 1}):
+        reset(db, is_dry_run=options.dry_run)
+    is_emptied = options.reset and options.dry_run
+    if options.if_empty and not is_emptied and db.events.find_one({}, {"_id": 1}):
         return
-    if options.synthetic:
+    if options.dry_run:
+        print_planned(db, options, is_emptied=is_emptied)
+    elif options.synthetic:
         add_synthetic_events(db, options.synthetic, default_zone)
     else:
         add_samples(db, default_zone, keep_dates=options.keep_dates)
 
 
-def reset(db: Db) -> None:
-    """Delete all events, their photos, and everything that refers to them."""
-    counts = {name: db[name].delete_many({}).deleted_count for name in RESET_COLLECTIONS}
-    counts["photos"] = media.delete_event_photos(db)
+def reset(db: Db, *, is_dry_run: bool = False) -> None:
+    """Delete all events, their photos, and everything that refers to them.
+
+    Args:
+        is_dry_run: only print how many documents there are.
+    """
+    counts: dict[str, int] = {}
+    with show_progress(len(RESET_COLLECTIONS), "collections") as progress:
+        for name in RESET_COLLECTIONS:
+            if is_dry_run:
+                counts[name] = db[name].count_documents({})
+            else:
+                counts[name] = db[name].delete_many({}).deleted_count
+            progress.update()
+    counts["photos"] = media.count_event_photos(db) if is_dry_run else media.delete_event_photos(db)
     deleted = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    print(f"deleted: {deleted or 'nothing'}")
+    print(f"{'would delete' if is_dry_run else 'deleted'}: {deleted or 'nothing'}")
+
+
+def print_planned(db: Db, options: argparse.Namespace, *, is_emptied: bool) -> None:
+    """Print how many events would be added.
+
+    Args:
+        is_emptied: whether all events would be deleted before.
+    """
+    if options.synthetic:
+        print(f"would add {options.synthetic} generated events")
+        return
+    ids = [make_sample_id(body) for body in read_samples(keep_dates=options.keep_dates)]
+    existing = 0 if is_emptied else db.events.count_documents({"_id": {"$in": ids}})
+    print(f"would add {len(ids) - existing} sample events; {existing} are there already")
 
 
 def add_samples(db: Db, default_zone: ZoneInfo, *, keep_dates: bool) -> None:

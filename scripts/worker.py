@@ -26,9 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     if not (options.once or options.check or options.retry_failed):
         require_server("worker", EMBEDDED_REFUSAL)
-    with open_configured_database("worker") as (config, database):
+    with open_configured_database("worker", is_dry_run=options.dry_run) as (config, database):
         if options.check:
             return check_jobs(database.db)
+        if options.retry_failed and options.dry_run:
+            print(f"{due_work.count_all(database.db)} items would be tried again")
+            return 0
         if options.retry_failed:
             print(f"{due_work.retry_all(database.db, utc_now())} items will be tried again")
             return 0
@@ -59,7 +62,13 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="let the worker try again at once what failed (failedWork in /api/admin/health)",
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with --retry-failed: change nothing, but count"
+    )
+    options = parser.parse_args(arguments)
+    if options.dry_run and not options.retry_failed:
+        parser.error("--dry-run needs --retry-failed")
+    return options
 
 
 def check_jobs(db: Db) -> int:

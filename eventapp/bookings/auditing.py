@@ -69,11 +69,19 @@ class Fault:
 # Checking.
 
 
-def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
+def check(
+    context: BookingContext,
+    now: datetime,
+    *,
+    on_checked: Callable[[int], object] = lambda _events: None,
+) -> Iterator[Fault]:
     """Yield all faults of all events.
 
     Nothing is written, except that an event which changes during each of OPEN_ATTEMPTS comparisons
     is closed for a moment.
+
+    Args:
+        on_checked: called after each batch with the number of its events.
     """
     last_id = 0
     while events := context.inventory.repairs.find_events_after(last_id, EVENTS_PER_BATCH):
@@ -87,6 +95,7 @@ def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
                 messages = _check_changing_event(context, event_id, now)
             for message in messages:
                 yield Fault(event_id, message)
+        on_checked(len(events))
         last_id = events[-1]["eventId"]
 
 

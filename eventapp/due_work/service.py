@@ -271,6 +271,11 @@ def count_failures(db: Db, kind: str, up_to: int) -> int:
     return store.count_kind(db, kind, up_to)
 
 
+def count_all(db: Db) -> int:
+    """Return how many items fail, also those that are set aside."""
+    return store.count(db, set_aside=False) + store.count(db, set_aside=True)
+
+
 def retry_all(db: Db, now: datetime) -> int:
     """Let every item that fails be tried again at the next run; return how many there are."""
     return store.retry_all(db, now)

@@ -138,6 +138,11 @@ def delete_photos(db: Db, owner: str) -> None:
     store.delete_by_owner(db, owner)
 
 
+def count_event_photos(db: Db) -> int:
+    """Return how many photos of events there are."""
+    return store.count_by_owner_type(db, EVENT_OWNER_TYPE)
+
+
 def delete_event_photos(db: Db) -> int:
     """Delete the photos of all events, and return how many."""
     return store.delete_by_owner_type(db, EVENT_OWNER_TYPE)

@@ -131,8 +131,17 @@ def delete_by_owner_type(db: Db, owner_type: str) -> int:
     Args:
         owner_type: the part of the owner before the slash, such as `event`.
     """
+    return _delete_each(db, _build_owner_type_filter(owner_type))
+
+
+def count_by_owner_type(db: Db, owner_type: str) -> int:
+    """Return how many photos `delete_by_owner_type` would delete."""
+    return _files(db).count_documents(_build_owner_type_filter(owner_type))
+
+
+def _build_owner_type_filter(owner_type: str) -> Query:
     # The character after "/" is "0".
-    return _delete_each(db, {"metadata.owner": {"$gte": f"{owner_type}/", "$lt": f"{owner_type}0"}})
+    return {"metadata.owner": {"$gte": f"{owner_type}/", "$lt": f"{owner_type}0"}}
 
 
 def _delete_each(db: Db, where: Query) -> int:

@@ -26,7 +26,7 @@ def run(app, monkeypatch, capsys):
     """Run the script on the store of the tests; return its exit code and lines."""
 
     @contextmanager
-    def open_database(_command):
+    def open_database(_command, *, is_dry_run):
         yield CONFIG.get(app), OPEN_DATABASE.get(app)
 
     monkeypatch.setattr(check_inventory, "open_configured_database", open_database)
@@ -116,6 +116,22 @@ def test_each_wrong_counter_is_found_and_repaired(run, db, people, amounts, faul
     assert after["quotas"] == before["quotas"]
 
 
+def test_a_dry_run_names_what_would_be_repaired_and_changes_nothing(run, db, people):
+    damage(db, available=1)
+    before = list(db.events.find())
+    for arguments in (["--dry-run"], ["--repair", "--dry-run"]):
+        assert run(*arguments) == (
+            1,
+            [
+                "event 1: available is 5, not the sum of its types",
+                "1 faults",
+                "event 1: would be repaired",
+            ],
+        )
+    assert list(db.events.find()) == before
+    assert run("--repair")[0] == 0
+
+
 def test_a_missing_booking_is_found(run, db, people):
     db.bookings.delete_one({"userId": people[0].id, "eventId": 1})
     assert "event 1: A: soldTickets is 4, should be 0" in run()[1]
@@ -180,6 +196,14 @@ def test_a_check_reports_an_event_that_keeps_changing(db, app, people, monkeypat
     messages = {fault.message for fault in auditing.check(context_of(app), utc_now())}
     assert messages == {"kept changing, so it was not compared"}
     monkeypatch.undo()
+
+
+def test_the_progress_of_a_check_counts_every_event_once(app, db, people, monkeypatch):
+    monkeypatch.setattr(auditing, "EVENTS_PER_BATCH", 2)
+    event_of(db, 3)
+    checked = []
+    assert list(auditing.check(context_of(app), utc_now(), on_checked=checked.append)) == []
+    assert checked == [2, 1]
 
 
 def test_more_events_than_a_batch_are_checked(run, db, people, monkeypatch):

@@ -25,7 +25,7 @@ def run_once(app, monkeypatch, capsys):
     """
 
     @contextmanager
-    def open_database(_command):
+    def open_database(_command, *, is_dry_run):
         yield CONFIG.get(app), OPEN_DATABASE.get(app)
 
     monkeypatch.setattr(worker, "open_configured_database", open_database)

@@ -100,6 +100,50 @@ def test_reset_deletes_the_photos_of_events_only(db, capsys):
     assert "deleted: 1 photos" in capsys.readouterr().out
 
 
+def dump(db):
+    return {name: list(db[name].find()) for name in db.list_collection_names()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "planned"),
+    [
+        ([], f"would add 1 sample events; {SAMPLES - 1} are there already"),
+        (["--synthetic", "2000"], "would add 2000 generated events"),
+        (
+            ["--reset"],
+            f"would delete: {SAMPLES - 1} events, 1 favorites, 1 photos\n"
+            f"would add {SAMPLES} sample events; 0 are there already",
+        ),
+        (["--if-empty"], ""),
+        (
+            ["--reset", "--if-empty", "--synthetic", "7"],
+            f"would delete: {SAMPLES - 1} events, 1 favorites, 1 photos\n"
+            "would add 7 generated events",
+        ),
+    ],
+)
+def test_a_dry_run_says_what_a_run_would_do_and_does_nothing(db, capsys, arguments, planned):
+    run(db)
+    db.events.delete_one({"eventId": 1})
+    db.favorites.insert_one({"_id": "guest", "events": [], "count": 0})
+    photos.insert(db, {"_id": ObjectId(), "owner": "event/2", "sha": "x"}, b"bytes")
+    before = dump(db)
+    capsys.readouterr()
+    run(db, *arguments, "--dry-run")
+    printed = capsys.readouterr()
+    assert (printed.out.rstrip("\n"), printed.err) == (planned, "")
+    assert dump(db) == before
+
+
+def test_a_dry_run_does_not_prepare_the_database(tmp_path, monkeypatch, capsys):
+    settings = make_settings(tmp_path)
+    monkeypatch.setattr("scripts.configured_database.load_config", lambda: load_config(settings))
+    assert seed.main(["--dry-run"]) == 0
+    assert f"would add {SAMPLES} sample events" in capsys.readouterr().out
+    with open_configured_database("seed", is_dry_run=True) as (_config, database):
+        assert database.db.list_collection_names() == []
+
+
 def test_reset_leaves_no_figures_of_deleted_bookings(db):
     earlier = utc_now() - timedelta(hours=1)  # Long enough ago for the sums to include it.
     made = {"bookingReference": "EVT-AAAAAA", "createdAt": earlier, "updatedAt": earlier}

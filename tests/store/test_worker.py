@@ -31,7 +31,7 @@ def check(app, monkeypatch):
     """
 
     @contextmanager
-    def open_database(_command):
+    def open_database(_command, *, is_dry_run):
         yield CONFIG.get(app), OPEN_DATABASE.get(app)
 
     monkeypatch.setattr(worker, "open_configured_database", open_database)
@@ -61,6 +61,9 @@ def test_what_failed_is_tried_again_at_once_on_request(app, db, check, capsys, m
     later_on = later(hours=1)
     db.failedWork.insert_one({"_id": "mail:1", "kind": "mail", "nextAttemptAt": later_on})
     check()
+    assert worker.main(["--retry-failed", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "1 items would be tried again\n"
+    assert db.failedWork.find_one({})["nextAttemptAt"] == later_on
     assert worker.main(["--retry-failed"]) == 0
     assert "1 items" in capsys.readouterr().out
     assert db.failedWork.find_one({})["nextAttemptAt"] < later_on
