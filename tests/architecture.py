@@ -44,7 +44,7 @@ OBSERVERS = ("analytics", "jobs", "health")
 # Core, bottom to top. A module may import its own package or module, and those of its own group and
 # of the groups above it in this list.
 CORE_ORDER = (
-    ("errors", "clock", "waiting", "json", "roles", "failpoints", "logging"),
+    ("errors", "clock", "waiting", "json", "roles", "languages", "failpoints", "logging"),
     ("metrics", "textsearch", "lru_cache"),
     ("paging", "app_key"),
     ("embedded",),
@@ -238,6 +238,9 @@ LAYERS: dict[str, dict[str, str]] = {
         "account_texts": "rules",
         "live": "service",
         "mail_templates": "service",
+        "texts": "rules",
+        "texts_el": "rules",
+        "texts_en": "rules",
         "outbox": "service",
         "smtp": "service",
         "store_outbox": "store",
@@ -331,7 +334,7 @@ LAYER_RULES = {
     ),
     "schemas": Layer(
         *("schemas", "filters", "rules", "types"),
-        core=frozenset({"http", "json", "roles"}),
+        core=frozenset({"http", "json", "roles", "languages"}),
         libraries=frozenset({"marshmallow"}),
     ),
     "service": SERVICE,
@@ -352,7 +355,7 @@ LAYER_RULES = {
         core=frozenset({"database"}),
         libraries=frozenset({"pymongo", "bson", "gridfs"}),
     ),
-    "rules": Layer("rules", "types", core=frozenset({"roles", "textsearch"})),
+    "rules": Layer("rules", "types", core=frozenset({"roles", "languages", "textsearch"})),
     "types": Layer("types", libraries=frozenset({"bson"})),
     "errors": Layer("errors", core=frozenset({"errors"})),
 }

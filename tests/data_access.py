@@ -173,7 +173,7 @@ WRITES: Table = {
     "users": {
         "accounts.store": (
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
-            *("role", "about", "userImg", "photo", "updatedAt", "emailVerified"),
+            *("role", "about", "userImg", "photo", "updatedAt", "emailVerified", "language"),
             *("unfinishedChange", "claimedEmailKeys", "emailChanges"),
             *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
         ),

@@ -73,7 +73,7 @@ def _make_mails(
                 "requestedAt": mails["requestedAt"],
                 "changeId": pending["changeId"],
             }
-            _make_mail(db, context, request, tokens[purpose], user["_id"], email, email_key, now)
+            _make_mail(db, context, request, tokens[purpose], user, email, email_key, now)
     if not store_email_changes.finish_mails(db, user["_id"], mails["mailsId"]):
         _forget_if_erased(db, user["_id"])
 
@@ -83,23 +83,26 @@ def _make_mail(
     context: MailContext,
     request: TokenRequest,
     token: str,
-    user_id: ObjectId,
+    user: StoredUser,
     email: str,
     email_key: str,
     now: datetime,
 ) -> None:
     purpose = request["purpose"]
-    issued = mail_tokens.issue(db, request, token, user_id=user_id, email_key=email_key, now=now)
+    issued = mail_tokens.issue(
+        db, request, token, user_id=user["_id"], email_key=email_key, now=now
+    )
     if issued is None:
         return
     failpoint("email-token-issued")
     mail = AccountMail(
         key=f"{purpose}:{request['_id']}",
         kind=rules.MAIL_KINDS[purpose],
-        user_id=user_id,
+        user_id=user["_id"],
         to=email,
         link=make_link(context, purpose, token),
         valid_until=issued["expiresAt"],
+        language=rules.get_language(user),
     )
     account_mails.queue(db, mail, context.sealer, now)
     failpoint("email-change-mail-queued")

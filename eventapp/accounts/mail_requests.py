@@ -133,6 +133,7 @@ def _make_mail(db: Db, context: MailContext, request: MailRequest, now: datetime
         to=user["email"],
         link=make_link(context, request["purpose"], token),
         valid_until=issued["expiresAt"],
+        language=rules.get_language(user),
     )
     account_mails.queue(db, mail, context.sealer, now)
     failpoint("token-mail-queued")

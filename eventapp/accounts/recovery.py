@@ -123,6 +123,7 @@ def _finish(
             "devices": reset.get("devices", 0),
             "has_pending_email": reset.get("hasPendingEmail", False),
         },
+        language=rules.get_language(user),
     )
     account_mails.queue(db, mail, sealer, now)
     failpoint("reset-told")

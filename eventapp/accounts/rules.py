@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from eventapp.accounts.types import StoredSession
+from eventapp.accounts.types import StoredSession, StoredUser, UserContact
+from eventapp.core.languages import DEFAULT_LANGUAGE
 from eventapp.core.roles import ATTENDEE, ORGANIZER
 from eventapp.core.textsearch import fold_account_name
 
@@ -71,6 +72,11 @@ def find_new_name_error(name: str) -> str | None:
     A name with an `@` could be taken for the email of another account. Older names may have one.
     """
     return "Must not hold @." if "@" in fold_account_name(name) else find_name_error(name)
+
+
+def get_language(user: StoredUser | UserContact) -> str:
+    """Return the language of the mails to a user."""
+    return user.get("language", DEFAULT_LANGUAGE)
 
 
 def is_honest_retry(session: StoredSession, refresh_id: str, now: datetime) -> bool:

@@ -28,6 +28,7 @@ from eventapp.core.http.fields import (
     Text,
 )
 from eventapp.core.json import JsonObject
+from eventapp.core.languages import LANGUAGES
 from eventapp.core.roles import ATTENDEE, ROLES
 
 
@@ -124,6 +125,10 @@ class ProfileBody(Schema):
     email = Email()
     about = Text(0, rules.MAX_ABOUT, multiline=True)
     userImg = ImageUrl(rules.MAX_URL)
+    language = fields.String(
+        validate=validate.OneOf(LANGUAGES),
+        metadata={"description": "Of the mails to the user. Messages of the API are English."},
+    )
     currentPassword = Password(
         required=False, description="That of the caller; needed only where email is another one"
     )
@@ -228,6 +233,7 @@ UserAnswer = Schema.from_dict(
         "role": fields.String(required=True, validate=validate.OneOf(ROLES)),
         "about": fields.String(required=True),
         "userImg": fields.String(required=True),
+        "language": fields.String(required=True, validate=validate.OneOf(LANGUAGES)),
         "createdAt": fields.DateTime(required=True),
         "updatedAt": fields.DateTime(required=True),
         "__v": fields.Integer(required=True),

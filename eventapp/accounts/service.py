@@ -36,6 +36,7 @@ from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
+from eventapp.core.languages import DEFAULT_LANGUAGE
 from eventapp.core.roles import ATTENDEE
 from eventapp.core.textsearch import fold_account_name
 from eventapp.notifications.types import Recipient
@@ -71,6 +72,7 @@ def register(
     role: str = ATTENDEE,
     min_password: int = rules.MIN_PASSWORD,
     unique_name: bool = False,
+    language: str = DEFAULT_LANGUAGE,
     sealer: Sealer | None = None,
 ) -> StoredUser:
     """Add an account.
@@ -81,6 +83,7 @@ def register(
         bcrypt_rounds: the cost of the password hash.
         min_password: the least number of characters of the password.
         unique_name: refuse a name that another account logs in by.
+        language: of the mails to the user, one of LANGUAGES.
         sealer: encrypts the request for the mail that verifies the email; None to send no mail.
 
     Raises:
@@ -95,7 +98,8 @@ def register(
         password=find_password_error(password, min_password),
     )
     refuse_taken_spelling(db, email)
-    user = _make_user(name, email, hash_password(password, bcrypt_rounds), role, now)
+    hashed = hash_password(password, bcrypt_rounds)
+    user = _make_user(name, email, hashed, role, language, now)
     _insert(db, user, unique_name=unique_name)
     if sealer:
         mail_requests.request_mail(db, sealer, rules.VERIFICATION, user_id=user["_id"], now=now)
@@ -113,7 +117,9 @@ def _insert(db: Db, user: StoredUser, *, unique_name: bool) -> None:
         raise EmailTaken
 
 
-def _make_user(name: str, email: str, password_hash: str, role: str, now: datetime) -> StoredUser:
+def _make_user(
+    name: str, email: str, password_hash: str, role: str, language: str, now: datetime
+) -> StoredUser:
     return {
         "_id": ObjectId(),
         "name": name,
@@ -127,6 +133,7 @@ def _make_user(name: str, email: str, password_hash: str, role: str, now: dateti
         "role": role,
         "about": "",
         "userImg": "",
+        "language": language,
         "createdAt": now,
         "updatedAt": now,
         "__v": 0,
@@ -147,6 +154,7 @@ def render_user(user: StoredUser, image_base_url: str) -> RenderedUser:
         "role": user["role"],
         "about": user["about"],
         "userImg": make_photo_url(user, image_base_url),
+        "language": rules.get_language(user),
         "createdAt": user["createdAt"],
         "updatedAt": user["updatedAt"],
         "__v": user["__v"],
@@ -174,7 +182,11 @@ def find_recipients(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Reci
     users = store.find_contacts(db, ids) if ids else []
     return {
         user["_id"]: Recipient(
-            user["_id"], user["name"], user["email"], is_verified=user.get("emailVerified", True)
+            user["_id"],
+            user["name"],
+            user["email"],
+            is_verified=user.get("emailVerified", True),
+            language=rules.get_language(user),
         )
         for user in users
     }

@@ -61,7 +61,7 @@ INDEXES = {
 }
 
 
-_CONTACT_FIELDS = {"name": 1, "email": 1, "emailVerified": 1}
+_CONTACT_FIELDS = {"name": 1, "email": 1, "emailVerified": 1, "language": 1}
 
 
 class TakenError(Exception):

@@ -115,6 +115,9 @@ StoredUser = TypedDict(
         # URL of the photo: `/images/...` if it was uploaded here, with a host in front in documents
         # of older versions; empty where there is none.
         "userImg": str,
+        # Of the mails, one of core.languages.LANGUAGES. Absent in accounts of older versions, whose
+        # mails are English.
+        "language": NotRequired[str],
         "mailPreferences": NotRequired[StoredMailPreferences],  # absent until they are changed
         "photo": NotRequired[ProfilePhoto],  # absent until a photo is uploaded
         "unfinishedChange": NotRequired[UnfinishedChange],  # absent unless a change is in work
@@ -138,6 +141,7 @@ RenderedUser = TypedDict(
         "role": str,
         "about": str,
         "userImg": str,
+        "language": str,
         "createdAt": datetime,
         "updatedAt": datetime,
         "__v": int,
@@ -151,7 +155,8 @@ class UserContact(TypedDict):
     _id: ObjectId
     name: str
     email: str
-    emailVerified: NotRequired[bool]  # see StoredUser
+    emailVerified: NotRequired[bool]  # this and the next: see StoredUser
+    language: NotRequired[str]
 
 
 class UserChanges(TypedDict, total=False):
@@ -168,6 +173,7 @@ class UserChanges(TypedDict, total=False):
     role: str
     about: str
     userImg: str
+    language: str
     mailPreferences: StoredMailPreferences  # only the fields in it are set
     updatedAt: datetime
 

@@ -193,6 +193,7 @@ class Booker(Schema):
     role = fields.String(required=True)
     about = fields.String(required=True)
     userImg = fields.String(required=True)
+    language = fields.String(required=True)
     createdAt = fields.DateTime(required=True)
     updatedAt = fields.DateTime(required=True)
     bookings = fields.Nested(Counts, required=True)

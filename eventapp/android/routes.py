@@ -18,6 +18,7 @@ from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import login_rate_limit, read_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_database_time, get_db
+from eventapp.core.http.accept_language import choose_language
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
@@ -162,4 +163,5 @@ def _login_settings() -> service.LoginSettings:
         user_agent=request.headers.get("User-Agent", ""),
         can_mail=config.smtp_url is not None,
         is_production=config.is_production,
+        language=choose_language(),
     )

@@ -48,6 +48,7 @@ class LoginSettings:
         bcrypt_rounds: the cost of password hashes.
         image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
         user_agent: the User-Agent of the client.
+        language: of the mails to a new account, one of core.languages.LANGUAGES.
         sealer: encrypts the request for the mail that verifies a new account's email.
         can_mail: whether there is a mail server.
         is_production: whether an email cannot be changed without a mail server.
@@ -61,6 +62,7 @@ class LoginSettings:
     user_agent: str
     can_mail: bool
     is_production: bool
+    language: str
 
 
 def list_upcoming(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
@@ -132,6 +134,7 @@ def register(
         bcrypt_rounds=settings.bcrypt_rounds,
         min_password=rules.MIN_PASSWORD,
         unique_name=True,
+        language=settings.language,
         sealer=settings.sealer,
     )
     session = sessions.open_session(

@@ -79,7 +79,9 @@ def _tell(context: BookingContext, user_id: ObjectId, now: datetime) -> int:
         if user is None or user.email is None:
             store.remove(db, user_id)
             return 0
-        mail = AccountMail(key, account_mails.NAMES_SHOWN, user_id, user.email)
+        mail = AccountMail(
+            key, account_mails.NAMES_SHOWN, user_id, user.email, language=user.language
+        )
         account_mails.queue(db, mail, context.outbox.require_sealer(), now)
     elif account_mails.was_sent(status):
         store.show_holder(db, user_id)

@@ -12,6 +12,7 @@ from bson import ObjectId
 
 from eventapp.core.access.sealing import CannotOpen, Sealer
 from eventapp.core.database import Db
+from eventapp.core.languages import DEFAULT_LANGUAGE
 from eventapp.notifications import account_texts, rules, store_outbox
 from eventapp.notifications.mail_templates import render_template
 from eventapp.notifications.types import AccountFacts, MailStatus, QueuedMail
@@ -32,6 +33,7 @@ class AccountMail:
         to: the address, which need not be the one of the account.
         link: a URL with a token; empty for a mail without one.
         valid_until: when the link expires; None for a mail without one.
+        language: of the mail, one of core.languages.LANGUAGES.
     """
 
     key: str
@@ -40,6 +42,7 @@ class AccountMail:
     to: str
     link: str = ""
     valid_until: datetime | None = None
+    language: str = DEFAULT_LANGUAGE
     facts: AccountFacts = field(default_factory=AccountFacts)
 
 
@@ -49,14 +52,15 @@ def queue(db: Db, mail: AccountMail, sealer: Sealer, now: datetime) -> None:
     Args:
         sealer: encrypts the bodies if the mail has a link, because the link holds a token.
     """
-    text = account_texts.get_text(mail.kind)
-    context = account_texts.make_context(text, mail.facts, mail.link)
+    text = account_texts.get_text(mail.kind, mail.language)
+    context = account_texts.make_context(text, mail.facts, mail.link, mail.language)
     bodies = {each: render_template(f"{TEMPLATE}.{each}", context) for each in ("txt", "html")}
     stored: QueuedMail = {
         "_id": ObjectId(),
         "key": mail.key,
         "userId": mail.user_id,
         "to": mail.to,
+        "language": mail.language,
         "kind": mail.kind,
         "subject": text.subject,
         "text": "" if mail.link else bodies["txt"],

@@ -9,6 +9,7 @@ from bson import ObjectId
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from eventapp.notifications import rules
+from eventapp.notifications.texts import LANGUAGES
 from eventapp.notifications.types import (
     Attachment,
     Facts,
@@ -35,11 +36,6 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 
-_environment.filters["amount"] = rules.format_amount
-_environment.globals["format_date"] = rules.format_date
-_environment.globals["format_price"] = rules.format_price
-_environment.globals["format_total"] = rules.format_total
-
 
 def render_mail(notification: NewNotification, base_url: str, now: datetime) -> QueuedMail:
     """Return the mail of a notification, ready to be stored. It is due at once.
@@ -48,11 +44,13 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
         base_url: the start of every link in the mail.
     """
     recipient, facts = notification.recipient, {**notification.data, **notification.mail_data}
+    language = LANGUAGES[recipient.language]
     if not recipient.is_verified:
         facts = rules.remove_links(facts)
-    subject, message = rules.compose_text(notification.kind, cast(Facts, facts))
+    subject, message = rules.compose_text(notification.kind, cast(Facts, facts), language)
     template = TEMPLATE_NAMES.get(notification.kind, DEFAULT_TEMPLATE)
     context = {
+        "language": language,
         "name": recipient.name if recipient.is_verified else "",
         "is_verified": recipient.is_verified,
         "subject": subject,
@@ -70,6 +68,7 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
         "text": render_template(f"{template}.txt", context),
         "html": render_template(f"{template}.html", context),
         "attachments": [_build_stored_attachment(file) for file in notification.attachments],
+        "language": language.code,
         "status": rules.QUEUED,
         "attempts": 0,
         "createdAt": now,

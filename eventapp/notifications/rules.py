@@ -5,11 +5,10 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, cast
-from zoneinfo import ZoneInfo
 
+from eventapp.notifications.texts import Language
 from eventapp.notifications.types import (
     AnnouncementFacts,
-    DateAndLocation,
     Facts,
     MailStatus,
     RenderedNotification,
@@ -57,7 +56,7 @@ _TYPED_TEXTS = frozenset(
 _LINKABLE = re.compile(r"[.:/@](?=\S)")
 
 
-def compose_text(kind: str, data: Facts) -> tuple[str, str]:
+def compose_text(kind: str, data: Facts, language: Language) -> tuple[str, str]:
     """Return the title and the message of a notification.
 
     Args:
@@ -65,7 +64,8 @@ def compose_text(kind: str, data: Facts) -> tuple[str, str]:
 
     The title is one line, and also the subject of the mail.
     """
-    title, message = _COMPOSERS[kind](data)
+    compose = _COMPOSERS.get(kind, _compose_about_tickets)
+    title, message = compose(kind, data, language)
     return to_one_line(title), message
 
 
@@ -107,181 +107,85 @@ def to_one_line(text: str) -> str:
     return " ".join(printable.split())[:MAX_SUBJECT]
 
 
-def _compose_confirmed(data: Facts) -> tuple[str, str]:
-    return (
-        f"Booking confirmed: {data['eventTitle']}",
-        f"Your booking {data['bookingReference']} of {format_ticket_count(data)} for "
-        f"{_describe_event(data)} is confirmed.",
-    )
+def _describe_tickets(data: Facts, language: Language) -> str:
+    return language.say("tickets", data["quantity"])
 
 
-def _compose_cancelled(data: Facts) -> tuple[str, str]:
-    return (
-        f"Booking cancelled: {data['eventTitle']}",
-        f"Your booking {data['bookingReference']} of {format_ticket_count(data)} for "
-        f"{_describe_event(data)} is cancelled.{_describe_refund(data)}",
-    )
+def _describe_event(data: Facts, language: Language) -> str:
+    date = language.format_date(data)
+    return language.say("event", title=data["eventTitle"], date=date, location=data["location"])
 
 
-def _compose_tickets_cancelled(data: Facts) -> tuple[str, str]:
-    left = data["left"]
-    return (
-        f"{_choose(data, 'Ticket', 'Tickets')} cancelled: {data['eventTitle']}",
-        f"{format_ticket_count(data)} of your booking {data['bookingReference']} for "
-        f"{_describe_event(data)} {_choose(data, 'is', 'are')} cancelled; {left} "
-        f"{'is' if left == 1 else 'are'} left.{_describe_refund(data)}",
-    )
+def _describe_refund(data: Facts, language: Language) -> str:
+    refund = data.get("refund")
+    if not refund:
+        return ""
+    amount = language.format_amount(refund)
+    return " " + language.say("refund", refund, amount=amount, currency=data["currency"])
 
 
-def _compose_expired(data: Facts) -> tuple[str, str]:
-    return (
-        f"Booking expired: {data['eventTitle']}",
-        f"The time to confirm {data['bookingReference']} of {format_ticket_count(data)} for "
-        f"{_describe_event(data)} is over; {_choose(data, 'the ticket is', 'the tickets are')} "
-        f"free again.{_describe_refund(data)}",
-    )
+def _compose_about_tickets(kind: str, data: Facts, language: Language) -> tuple[str, str]:
+    """Compose the text of a booking, an offer or an alert, which agrees with the tickets."""
+    values: dict[str, object] = {
+        "title": data["eventTitle"],
+        "reference": data.get("bookingReference", ""),
+        "tickets": _describe_tickets(data, language),
+        "event": _describe_event(data, language),
+    }
+    if "left" in data:
+        values["left"] = language.say("tickets_cancelled.left", data["left"])
+    if expires_at := data.get("expiresAt"):
+        values["until"] = language.format_deadline(expires_at)
+    title = language.say(f"{kind}.title", data["quantity"], **values)
+    message = language.say(f"{kind}.message", data["quantity"], **values)
+    return title, message + _describe_refund(data, language)
 
 
-def _compose_payment_refunded(data: Facts) -> tuple[str, str]:
-    return (
-        f"Payment refunded: {data['eventTitle']}",
-        f"Your payment for booking {data['bookingReference']} of {_describe_event(data)} came too "
-        f"late: {_choose(data, 'the ticket was', 'the tickets were')} no longer held."
-        f"{_describe_refund(data)}",
-    )
-
-
-def _compose_offer(data: Facts) -> tuple[str, str]:
-    expires_at = data["expiresAt"]
-    assert expires_at, "a waitlist offer always expires"
-    until = expires_at.strftime("%d %B, %H:%M UTC")
-    return (
-        f"{_choose(data, 'A ticket', 'Tickets')} for you: {data['eventTitle']}",
-        f"You waited for {_describe_event(data)}: {format_ticket_count(data)} "
-        f"{_choose(data, 'is', 'are')} kept for you until {until}. Accept the offer before then.",
-    )
-
-
-# What the message begins with, by the reason why a waitlist entry was closed.
-_CLOSE_REASONS = {
-    "event_cancelled": "{title} does not take place.",
-    "event_deleted": "{title} is no longer offered.",
-    "event_over": "{title} is over.",
-    "entry_over": "The date of {title} that you waited for is over.",
-    "ticket_limit": "You have as many tickets of {title} as one person may have.",
-}
-
-
-def _compose_waitlist_closed(data: Facts) -> tuple[str, str]:
-    reason = _CLOSE_REASONS[data["reason"]].format(title=data["eventTitle"])
-    awaited = format_ticket_count(data)
+def _compose_waitlist_closed(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
+    title, awaited = data["eventTitle"], _describe_tickets(data, language)
     if "date" in data:
-        awaited = f"{awaited} on {format_date(data)}, {data['location']}"
+        awaited = language.say(
+            "waitlist_closed.awaited",
+            tickets=awaited,
+            date=language.format_date(data),
+            location=data["location"],
+        )
+    reason = language.say(f"waitlist_closed.{data['reason']}", title=title)
     return (
-        f"Waitlist closed: {data['eventTitle']}",
-        f"{reason} You are no longer on the waitlist for {awaited}.",
+        language.say("waitlist_closed.title", title=title),
+        language.say("waitlist_closed.message", reason=reason, awaited=awaited),
     )
 
 
-def _compose_event_changed(data: Facts) -> tuple[str, str]:
-    title, reference = f"Event changed: {data['eventTitle']}", data["bookingReference"]
-    current = [f"{format_date(entry)}, {entry['location']}" for entry in data["schedule"]]
-    if f"{format_date(data)}, {data['location']}" in current:
-        return title, f"Your booking {reference} is now for {_describe_event(data)}."
-    return (
-        title,
-        f"You have booking {reference} for {_describe_event(data)}. "
-        f"The event now takes place: {'; '.join(current)}.",
+def _compose_event_changed(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
+    dates = [f"{language.format_date(each)}, {each['location']}" for each in data["schedule"]]
+    is_booked = f"{language.format_date(data)}, {data['location']}" in dates
+    message = language.say(
+        "event_changed.message" if is_booked else "event_changed.other_dates",
+        reference=data["bookingReference"],
+        event=_describe_event(data, language),
+        dates="; ".join(dates),
     )
+    return language.say("event_changed.title", title=data["eventTitle"]), message
 
 
-def _compose_event_cancelled(data: Facts) -> tuple[str, str]:
-    return (
-        f"Event cancelled: {data['eventTitle']}",
-        f"{_describe_event(data)} does not take place. Your booking {data['bookingReference']} "
-        f"is cancelled.{_describe_refund(data)}",
-    )
-
-
-def _compose_low_tickets(data: Facts) -> tuple[str, str]:
-    return (
-        f"{_choose(data, 'One ticket', 'Few tickets')} left: {data['eventTitle']}",
-        f"Only {format_ticket_count(data)} left of {_describe_event(data)}, one of your favorites.",
-    )
-
-
-def _compose_announcement(data: Facts) -> tuple[str, str]:
+def _compose_announcement(_kind: str, data: Facts, _language: Language) -> tuple[str, str]:
     facts = cast(AnnouncementFacts, data)
     return f"{facts['eventTitle']}: {facts['subject']}", facts["text"]
 
 
-def _compose_report(data: Facts) -> tuple[str, str]:
+def _compose_report(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
+    first, last = language.format_day(data["from"]), language.format_day(data["to"])
     return (
-        f"Your {data['period']} report: {data['from']}",
-        f"What was booked of your events from {data['from']} to {data['to']} (UTC), less what was "
-        "cancelled.",
+        language.say(f"report.{data['period']}", first=first),
+        language.say("report.message", first=first, last=last),
     )
 
 
-def format_ticket_count(data: Facts) -> str:
-    """Return the number of tickets as `1 ticket`, `2 tickets` and so on."""
-    quantity = data["quantity"]
-    return f"{quantity} ticket{'' if quantity == 1 else 's'}"
-
-
-def _choose(data: Facts, singular: str, plural: str) -> str:
-    """Return the words that fit the number of tickets."""
-    return singular if data["quantity"] == 1 else plural
-
-
-def format_date(data: Facts | DateAndLocation) -> str:
-    """Return when an event takes place: `2026-06-15`, or `2026-06-15, 20:00 (Europe/Athens)`."""
-    starts_at, zone_name = data.get("startsAt"), data.get("timezone")
-    if starts_at is None or zone_name is None:
-        return data["date"]
-    return f"{data['date']}, {starts_at.astimezone(ZoneInfo(zone_name)):%H:%M} ({zone_name})"
-
-
-def format_amount(amount: int | float) -> str:
-    """Return an amount of money with no decimals or with two: `20`, `12.50`."""
-    return f"{amount:.0f}" if amount == int(amount) else f"{amount:.2f}"
-
-
-def format_price(unit_price: int | float, subtotal: int | float, currency: str) -> str:
-    """Return the price of the tickets of one type: `at 20 = 40 EUR`, or `free`."""
-    if not unit_price:
-        return "free"
-    return f"at {format_amount(unit_price)} = {format_amount(subtotal)} {currency}"
-
-
-def format_total(total: int | float, currency: str) -> str:
-    """Return the sum of a booking: `40 EUR`, or `free`."""
-    return f"{format_amount(total)} {currency}" if total else "free"
-
-
-def _describe_event(data: Facts) -> str:
-    return f"{data['eventTitle']} on {format_date(data)}, {data['location']}"
-
-
-def _describe_refund(data: Facts) -> str:
-    refund = data.get("refund")
-    if not refund:
-        return ""
-    verb = "is" if refund == 1 else "are"
-    return f" {format_amount(refund)} {data['currency']} {verb} refunded."
-
-
+# The composers of the kinds that `_compose_about_tickets` does not compose.
 _COMPOSERS = {
-    BOOKING_CONFIRMED: _compose_confirmed,
-    BOOKING_CANCELLED: _compose_cancelled,
-    TICKETS_CANCELLED: _compose_tickets_cancelled,
-    BOOKING_EXPIRED: _compose_expired,
-    WAITLIST_OFFER: _compose_offer,
     WAITLIST_CLOSED: _compose_waitlist_closed,
-    PAYMENT_REFUNDED: _compose_payment_refunded,
     EVENT_CHANGED: _compose_event_changed,
-    EVENT_CANCELLED: _compose_event_cancelled,
-    LOW_TICKETS: _compose_low_tickets,
     ANNOUNCEMENT: _compose_announcement,
     REPORT: _compose_report,
 }

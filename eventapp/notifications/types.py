@@ -145,12 +145,14 @@ class Recipient:
 
     Attributes:
         is_verified: False if the address may belong to somebody else, see rules.may_mail.
+        language: of the mails, one of core.languages.LANGUAGES.
     """
 
     id: ObjectId
     name: str = ""
     email: str | None = None
     is_verified: bool = True
+    language: str = "en"
 
 
 class Subscription(TypedDict):
@@ -244,6 +246,7 @@ class QueuedMail(TypedDict):
     key: str  # unique; the key of the notification that it belongs to, if there is one
     userId: ObjectId  # the recipient
     to: str  # the recipient's address
+    language: NotRequired[str]  # of its text; absent in English mails of older versions
     kind: str  # one of rules.KINDS, rules.REPORT, or one of account_texts.KINDS
     subject: str  # one line, at most rules.MAX_SUBJECT characters
     text: str  # the plain text body; empty where it is sealed

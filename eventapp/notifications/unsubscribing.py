@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from bson import ObjectId
 from itsdangerous import BadData, URLSafeSerializer
 
+from eventapp.core.languages import DEFAULT_LANGUAGE
 from eventapp.notifications.mail_templates import render_template
+from eventapp.notifications.texts import LANGUAGES
 from eventapp.notifications.types import QueuedMail, Subscription
 
 # A part of the signing key, so that no other text signed with the same secret is taken for a key.
@@ -92,7 +94,11 @@ def make_links(mail: QueuedMail, keys: UnsubscribeKeys, base_url: str) -> Unsubs
 
 def add_link(mail: QueuedMail, links: UnsubscribeLinks) -> QueuedMail:
     """Return a mail whose bodies end with the link to the page."""
-    context = {"link": links.page, "is_of_organizer": links.is_of_organizer}
+    context = {
+        "link": links.page,
+        "is_of_organizer": links.is_of_organizer,
+        "language": LANGUAGES[mail.get("language", DEFAULT_LANGUAGE)],
+    }
     text, footer = (render_template(f"unsubscribe.{form}", context) for form in ("txt", "html"))
     # What people have typed is escaped, so this is the end of the page.
     html = mail["html"].replace(END_OF_PAGE, f"{footer}{END_OF_PAGE}")

@@ -10,7 +10,7 @@ from tests.factories import bearer
 
 PASSWORD = "correct horse"
 ANN = {"name": "Ann", "email": "Ann@Example.org", "password": PASSWORD}
-USER_FIELDS = {"_id", "name", "email", "emailVerified", "role", "about", "userImg"}
+USER_FIELDS = {"_id", "name", "email", "emailVerified", "role", "about", "userImg", "language"}
 USER_FIELDS |= {"createdAt", "updatedAt", "__v"}
 ALL_MAILS = {"announcements": True, "unsubscribedOrganizers": []}
 

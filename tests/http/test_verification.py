@@ -124,6 +124,7 @@ def make_mail(db, kind, *, is_verified, **data):
     facts = {**FACTS, "expiresAt": utc_now(), "reason": "event_over", "left": 1, "schedule": []}
     facts |= {"subject": "Doors", "text": "Come early"}
     mail_data = {"items": ITEMS, "totalPrice": 40}
+    mail_data |= {"organizer": "Olga", "subject": "News", "text": "The doors open at seven."}
     key = str(ObjectId())
     new = NewNotification(key, kind, recipient, utc_now(), {**facts, **data}, mail_data)
     notify(db, new)

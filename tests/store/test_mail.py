@@ -13,6 +13,7 @@ from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
 from eventapp.notifications.outbox import Outbox, open_outbox
 from eventapp.notifications.rules import KINDS, compose_text
+from eventapp.notifications.texts import LANGUAGES
 from eventapp.notifications.types import Attachment
 from tests.notifications_factories import (
     FACTS,
@@ -370,8 +371,9 @@ WITHOUT_COUNT = ("event_changed", "announcement")
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_COUNT])
 def test_one_ticket_and_several_agree_with_their_verbs(kind):
     facts = {**FACTS, "expiresAt": utc_now(), "refund": 1, "reason": "event_cancelled", "left": 1}
-    one = " ".join(compose_text(kind, {**facts, "quantity": 1}))
-    two = " ".join(compose_text(kind, {**facts, "quantity": 2, "refund": 2.5}))
+    one = " ".join(compose_text(kind, {**facts, "quantity": 1}, LANGUAGES["en"]))
+    several = {**facts, "quantity": 2, "refund": 2.5}
+    two = " ".join(compose_text(kind, several, LANGUAGES["en"]))
     assert not re.search(r"\b1 (tickets|EUR are|ticket are)|tickets? (is|are) \d", one)
     assert "tickets" not in one.lower()
     assert not re.search(r"\b2 ticket\b|2.5 |EUR is", two)

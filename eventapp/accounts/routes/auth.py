@@ -29,6 +29,7 @@ from eventapp.core.access.permissions import anonymous, current_actor, role_requ
 from eventapp.core.access.rate_limits import login_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_database_time, get_db
+from eventapp.core.http.accept_language import choose_language
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
@@ -50,13 +51,18 @@ bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
 @bp.response_link(201, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.error_responses(409, 503)
 def register(body: JsonObject) -> Response:
-    """Register an account and log in to it."""
+    """Register an account and log in to it.
+
+    The language of its mails is chosen by the Accept-Language header, and can be changed in the
+    profile.
+    """
     config, now = current_config(), utc_now()
     user = service.register(
         get_db(),
         **body,
         now=now,
         bcrypt_rounds=config.bcrypt_rounds,
+        language=choose_language(),
         sealer=MAIL_SEALER.get(),
     )
     session = sessions.open_session(
