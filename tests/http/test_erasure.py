@@ -20,6 +20,7 @@ PERSON = {
     "password": "a long password of zenobia",
 }
 KEY = "zenobias-idempotency-key"
+WAITING = {"ticketTypeId": 1, "name": "Young Quillfeather", "email": "young.zenobia@example.org"}
 TRACES = ("Zenobia", "zenobia", "Quillfeather", "quillfeather", "about her", KEY)
 
 
@@ -35,7 +36,9 @@ def live(app):
     login = client.post("/api/auth/register", json=PERSON).json
     headers = {"Authorization": f"Bearer {login['token']}"}
     host = Caller(client, app, "organizer")
-    event_id, full_id = event_of(db, 5, organizer_id=host.id), event_of(db, 1)
+    asked = [{"questionId": 1, "label": "Diet", "kind": "text", "required": True}]
+    event_id = event_of(db, 5, organizer_id=host.id, questions=asked)
+    full_id = event_of(db, 1)
     host.book(full_id)
     user = f"/api/users/{login['user']['_id']}"
 
@@ -45,11 +48,16 @@ def live(app):
         return answer
 
     call("PUT", "/api/auth/profile", {"about": "about her"})
+    attendee = {"name": PERSON["name"], "email": PERSON["email"], "answers": {"1": "about her"}}
     order = {"eventId": event_id, "ticketTypeId": 1, "quantity": 1}
+    order["attendees"] = [{"ticketTypeId": 1, **attendee}]
     booked = call("POST", "/api/bookings", order, **{"Idempotency-Key": KEY})
     receipt = f"/api/bookings/{booked.json['data']['booking']['_id']}/receipt"
     assert PERSON["name"] in call("GET", receipt).text
-    call("POST", "/api/waitlist", {"eventId": full_id, "ticketTypeId": 1, "quantity": 1})
+    ticket = booked.json["data"]["booking"]["attendees"][0]["ticketId"]
+    call("PUT", f"/api/tickets/{ticket}/attendee", attendee)
+    rest = {"eventId": full_id, "onShortfall": "waitlist"}
+    call("POST", "/api/bookings", {**order, **rest, "attendees": [WAITING]})
     call("POST", f"/api/events/{event_id}/messages", {"text": "hello"})
     call("POST", "/api/favorites", {"eventId": event_id})
     form = {"file": (BytesIO(pictures.photo()), "zenobia.jpg")}
