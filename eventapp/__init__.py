@@ -46,7 +46,7 @@ from eventapp.bookings.migration import migrate_bookings
 from eventapp.bookings.payments.migration import migrate_payments
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales import ticket_limit
-from eventapp.config import Config, ConfigError, load_config
+from eventapp.config import Config, load_config
 from eventapp.core import database, logging
 from eventapp.core.access import permissions, rate_limits
 from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
@@ -91,12 +91,11 @@ from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
 from eventapp.notifications.unsubscribing import UnsubscribeKeys
+from eventapp.organizers import routes as organizers_routes
 from eventapp.organizers import service as organizers
 from eventapp.organizers import store as organizers_store
+from eventapp.payment_settings import open_payment_providers, warn_of_key_mode
 from eventapp.payments import store_events as payment_events_store
-from eventapp.payments.provider import UnknownProvider
-from eventapp.payments.providers import Providers, open_providers
-from eventapp.payments.stripe import StripePayments, StripeSettings
 from eventapp.permission_table import TABLE
 from eventapp.promotions import routes as promotions_routes
 from eventapp.receipts import routes as receipts_routes
@@ -144,6 +143,7 @@ INDEXES = (
 BLUEPRINTS = (
     *health_routes.BLUEPRINTS,
     *accounts_routes.BLUEPRINTS,
+    *organizers_routes.BLUEPRINTS,
     *events_routes.BLUEPRINTS,
     *waitlist_routes.BLUEPRINTS,
     *bookings_routes.BLUEPRINTS,
@@ -178,6 +178,7 @@ FORGET_FUNCTIONS = (
 EXPORT_FUNCTIONS = (
     api_tokens.export_user,
     device_tokens.export_user,
+    organizers.export_user,
     favorites.export_user,
     waitlist_lists.export_user,
     bookings.export_user,
@@ -353,41 +354,6 @@ def build_booking_context(
         forget_functions=FORGET_FUNCTIONS,
         default_zone=config.default_zone,
     )
-
-
-def open_payment_providers(config: Config) -> Providers:
-    """Return the payment providers that the settings open.
-
-    Raises:
-        ConfigError: none that takes payments has the name of the setting.
-    """
-    try:
-        return open_providers(config.payment_provider, read_stripe_settings(config))
-    except UnknownProvider as error:
-        raise ConfigError(f"PAYMENT_PROVIDER: {error}") from None
-
-
-def read_stripe_settings(config: Config) -> StripeSettings | None:
-    """Return the account at Stripe from the settings; None without one.
-
-    It is also needed where new payments go elsewhere, for refunds of earlier ones.
-    """
-    if config.stripe_secret_key is None or config.stripe_webhook_secret is None:
-        return None
-    return StripeSettings(
-        config.stripe_secret_key, config.stripe_webhook_secret, config.stripe_api_base
-    )
-
-
-def warn_of_key_mode(config: Config) -> None:
-    """Log a warning if the key of Stripe moves no money in production, or real money elsewhere."""
-    account = read_stripe_settings(config)
-    if account is None or config.payment_provider != StripePayments.name:
-        return
-    if account.is_test and config.is_production:
-        log.warning("STRIPE_SECRET_KEY belongs to test mode: no money moves")
-    elif not (account.is_test or config.is_production):
-        log.warning("STRIPE_SECRET_KEY belongs to live mode: real money moves")
 
 
 def read_booking_limits(config: Config) -> Limits:

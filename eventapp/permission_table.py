@@ -41,6 +41,7 @@ ROWS = (
             *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
             *("account_pages.verify", "account_pages.reset", "account_pages.file"),
             *("account_pages.void_email_change", "unsubscribe.show_page"),
+            "invitation_page.invitation",
             *("swagger_ui.show", "api-docs.openapi_json"),
         ),
     ),
@@ -257,6 +258,21 @@ ROWS = (
     (
         Action("cancel bookings", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE, MANAGERS),
         ("bookings.cancel_booking", "bookings.delete_booking", "bookings.cancel_tickets"),
+    ),
+    # Teams of organizers.
+    (
+        Action("manage the own team", ANY_ORGANIZER, ORGANIZERS, NOBODY, None, NO_TEAM),
+        (
+            *("teams.list_members", "teams.invite", "teams.change_member", "teams.remove_member"),
+            "teams.withdraw_invitation",
+        ),
+    ),
+    (
+        Action("join and leave teams", ANY_USER, USERS, NOBODY, None, NO_TEAM),
+        (
+            *("memberships.accept_invitation", "memberships.list_memberships"),
+            "memberships.leave_team",
+        ),
     ),
     # Accounts.
     (

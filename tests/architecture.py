@@ -246,6 +246,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_outbox": "store",
         "unsubscribing": "service",
     },
+    "organizers": {"invitations": "service"},
     "payments": {
         "bounded_calls": "service",
         "mock": "service",

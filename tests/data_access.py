@@ -139,6 +139,7 @@ WRITES: Table = {
     "goneEvents": {
         "events.store_deletions": (DELETE, "eventId", "gone", "rev", "unfinished", "changedAt"),
     },
+    "invitationCounts": {"organizers.store": (INSERT, "count")},
     "jobs": {
         "jobs.store": (INSERT, "durationMs", "lastError", "lastErrorAt", "lastOk", "lastRun"),
     },
@@ -153,7 +154,12 @@ WRITES: Table = {
             *(DELETE, "attempts", "claim", "doneAt", "lastError", "nextTryAt", "status", "sealed"),
         ),
     },
-    "memberships": {"organizers.store": (DELETE,)},
+    "memberships": {
+        "organizers.store": (
+            *(INSERT, DELETE, "userId", "role", "eventIds", "joinedAt", "updatedAt"),
+            *("invitation", "invitation.mailDueAt", "invitation.sealed"),
+        ),
+    },
     "messages": {"messages.store": (INSERT, DELETE, "authorId", "authorName", "shown", "text")},
     "moneySums": {"analytics.store_money": (INSERT, "slots.*", "upTo")},
     "notifications": {"notifications.store": (INSERT, DELETE, "readAt", "unread")},

@@ -22,10 +22,12 @@ def add_member(
         "organizerId": organizer.id,
         "userId": member.id,
         "role": role,
+        "eventIds": event_ids,
         "createdAt": utc_now(),
         "updatedAt": utc_now(),
+        "joinedAt": utc_now(),
     }
-    db.memberships.insert_one(membership | ({"eventIds": event_ids} if event_ids else {}))
+    db.memberships.insert_one(membership)
 
 
 def remove_member(db: Any, organizer: Caller, member: Caller) -> None:

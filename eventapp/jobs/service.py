@@ -40,6 +40,7 @@ from eventapp.jobs.types import JobRun, JobStatus, StoredJob
 from eventapp.media import service as media
 from eventapp.messages import service as messages
 from eventapp.notifications import outbox
+from eventapp.organizers import invitations
 
 # How often a worker checks whether it has received a signal to stop.
 STOP_POLL_SECONDS = 0.5
@@ -121,6 +122,12 @@ def _make_account_mails(context: BookingContext, now: datetime) -> int:
     return made + email_change_mails.make_change_mails(context.db, mails, now)
 
 
+def _make_invitation_mails(context: BookingContext, now: datetime) -> int:
+    """Store the mails of new invitations into teams in the outbox."""
+    mails = MailContext(context.outbox.require_sealer(), context.outbox.base_url)
+    return invitations.make_invitation_mails(context.db, mails, now)
+
+
 def _finish_resets(context: BookingContext, now: datetime) -> int:
     """Finish the resets and changes of passwords that a process left unfinished."""
     return account_recovery.finish_interrupted(context.db, context.outbox.require_sealer(), now)
@@ -177,6 +184,7 @@ JOBS: dict[str, Job] = {
         Job("announcements", announcements.send_due_announcements, 2),
         Job("tell-old-holders", untold_holders.tell_holders, 60),
         Job("account-mails", _make_account_mails, 2),
+        Job("invitation-mails", _make_invitation_mails, 2),
         Job("mail", _send_mails, 2),
         Job("low-tickets", _warn_of_low_tickets, 30),
         Job("reports", reports.send_reports, 600),

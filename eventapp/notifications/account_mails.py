@@ -20,6 +20,7 @@ from eventapp.notifications.types import AccountFacts, MailStatus, QueuedMail
 TEMPLATE = "account"
 # Re-exported for other features, which cannot import the rules.
 PASSWORD_WAS_RESET, NAMES_SHOWN = account_texts.PASSWORD_WAS_RESET, account_texts.NAMES_SHOWN
+TEAM_INVITATION = account_texts.TEAM_INVITATION
 
 
 @dataclass(frozen=True)

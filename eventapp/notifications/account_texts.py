@@ -14,9 +14,10 @@ from eventapp.notifications.types import AccountFacts
 PASSWORD_RESET, PASSWORD_WAS_RESET = "password_reset", "password_was_reset"
 EMAIL_VERIFICATION, NAMES_SHOWN = "email_verification", "names_shown"
 NEW_EMAIL, EMAIL_CHANGE = "new_email", "email_change"
+TEAM_INVITATION = "team_invitation"
 KINDS = (
     *(PASSWORD_RESET, PASSWORD_WAS_RESET, EMAIL_VERIFICATION, NAMES_SHOWN),
-    *(NEW_EMAIL, EMAIL_CHANGE),
+    *(NEW_EMAIL, EMAIL_CHANGE, TEAM_INVITATION),
 )
 
 
@@ -81,6 +82,14 @@ _ENGLISH_TEXTS: dict[str, AccountText] = {
         closing="If it was not you, somebody can read your mail: secure your mailbox first, and "
         "then reset the password again.",
     ),
+    TEAM_INVITATION: AccountText(
+        "You are invited to a team",
+        "An organizer invites you to help with events. If you expect that, open this link within "
+        "seven days and sign in with the account of this address; register it first if there is "
+        "none. The organizer will see your name and this address. If you do not expect it, ignore "
+        "this mail.",
+        "Join the team",
+    ),
 }
 _GREEK_TEXTS: dict[str, AccountText] = {
     EMAIL_VERIFICATION: AccountText(
@@ -129,6 +138,14 @@ _GREEK_TEXTS: dict[str, AccountText] = {
         "διεύθυνση. Τερματίστηκαν:",
         closing="Αν δεν ήσασταν εσείς, κάποιος μπορεί να διαβάσει τα μηνύματά σας: ασφαλίστε πρώτα "
         "το γραμματοκιβώτιό σας και έπειτα αλλάξτε ξανά τον κωδικό πρόσβασης.",
+    ),
+    TEAM_INVITATION: AccountText(
+        "Σας προσκαλούν σε μια ομάδα",
+        "Ένας διοργανωτής σας προσκαλεί να βοηθήσετε με εκδηλώσεις. Αν το περιμένατε, ανοίξτε "
+        "αυτόν τον σύνδεσμο μέσα σε επτά ημέρες και συνδεθείτε με τον λογαριασμό αυτής της "
+        "διεύθυνσης· αν δεν υπάρχει, δημιουργήστε τον πρώτα. Ο διοργανωτής θα βλέπει το όνομά σας "
+        "και αυτή τη διεύθυνση. Αν δεν το περιμένατε, αγνοήστε αυτό το μήνυμα.",
+        "Συμμετοχή στην ομάδα",
     ),
 }
 # A text that is missing in Greek, which a test refuses, is sent in English all the same.

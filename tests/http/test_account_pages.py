@@ -8,12 +8,14 @@ from bson import ObjectId
 from werkzeug.serving import make_server
 
 from eventapp.accounts.mail_preferences import UNSUBSCRIBE_KEYS
+from eventapp.jobs import service as jobs
 from tests.account_mails import read_token
+from tests.bookings_factories import context_of
 from tests.browser import CHROMIUM, DRIVER, Browser
 from tests.email_changes import pretend_to_mail
 from tests.factories import make_user
 
-PAGES = ["/account/verify", "/account/reset", "/account/void-email-change"]
+PAGES = ["/account/verify", "/account/reset", "/account/void-email-change", "/invitation"]
 UNSUBSCRIBE = "/mails/unsubscribe"
 FILES = ["/account/files/account.js", "/account/files/account.css"]
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
@@ -178,3 +180,24 @@ def test_a_link_changes_the_password_with_the_keyboard(browser, site, client, ap
     browser.type("#password", "battery staple")
     browser.type("#repeated", "battery staple" + ENTER)
     wait_for(browser, "This link is not valid any more; ask for a new one")
+
+
+def test_an_invitation_is_accepted_by_signing_in_for_it(browser, site, client, app, db, host):
+    client.post("/api/auth/register", json=ANN)
+    db.users.update_one({"name": "Ann"}, {"$set": {"emailVerified": True}})
+    body = {"email": ANN["email"], "role": "door"}
+    assert host.call("POST", "/organizers/me/members", body).status_code == 202
+    jobs.run_job("invitation-mails", context_of(app))
+    token = read_token(app, "team_invitation")
+    sessions = db.sessions.count_documents({})
+    browser.open(f"{site}/invitation?token={token}")
+    wait_for(browser, "Join the team")
+    assert browser.run("return location.href") == f"{site}/invitation"
+    browser.type("#email", ANN["email"])
+    browser.type("#password", "wrong horse" + ENTER)
+    wait_for(browser, "Wrong name, email or password")
+    browser.run("document.querySelector('#password').value = ''")
+    browser.type("#password", ANN["password"] + ENTER)
+    wait_for(browser, "You are in the team.")
+    assert db.memberships.count_documents({"role": "door", "userId": {"$exists": True}}) == 1
+    assert db.sessions.count_documents({}) == sessions

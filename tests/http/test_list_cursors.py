@@ -21,11 +21,14 @@ from tests.factories import day, make_user
 # Answers with rows that need no cursor, and what limits the number of their rows.
 BOUNDED = {
     "/api/auth/tokens": "at most 50 tokens",
+    "/api/organizers/me/members": "at most 50 members and invitations",
+    "/api/organizers/memberships": "at most 50 teams",
     "/api/events/popular": "`limit` is at most 100",
     "/api/events/{event_id}": "an event has at most 366 dates and 50 ticket types",
     "/api/events/{event_id}/ticket-types": "an event has at most 50 ticket types",
     "/api/events/{event_id}/promo-codes": "an event has at most 200 promo codes",
     "/api/events/{event_id}/quotas": "an event has at most 50 quotas",
+    "/api/events/{event_id}/devices": "at most 50 devices",
     "/api/events/{event_id}/stats": "by type and by day, of one event",
     "/api/events/{event_id}/check-in": "only the tickets that were checked in last",
     "/api/favorites": "at most 500 favorites",

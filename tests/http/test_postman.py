@@ -20,6 +20,10 @@ UNREACHABLE = {
     ("POST", "/api/auth/verify-email"),
     ("POST", "/mails/unsubscribe"),
     ("POST", "/api/auth/void-email-change"),
+    ("POST", "/api/organizers/invitations/accept"),
+    ("PATCH", "/api/organizers/me/members/<oid:member_id>"),
+    ("DELETE", "/api/organizers/me/members/<oid:member_id>"),
+    ("DELETE", "/api/organizers/memberships/<oid:organizer_id>"),
 }
 LOCK = ROOT / "tests" / "postman" / "package-lock.json"
 

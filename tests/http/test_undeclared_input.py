@@ -30,6 +30,7 @@ ACCEPT_ANY_PARAMETER = (
     "/account/",
     "/api/docs",
     "/mails/",
+    "/invitation",
 )
 NO_BODY_ERRORS = {
     "not json": ("malformed_json", None),

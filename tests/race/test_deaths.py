@@ -325,6 +325,8 @@ OF_ACCOUNTS |= {"reset-sessions-ended", "reset-told", "password-changed"}
 # These are in `tests/http/test_email_changes.py` and `tests/http/test_email_voids.py`.
 OF_ACCOUNTS |= {"email-token-issued", "email-change-mail-queued", "email-changed"}
 OF_ACCOUNTS |= {"void-link-used", "email-restored", "void-sessions-ended"}
+# This is in `tests/http/test_team_members.py`.
+OF_ACCOUNTS |= {"invitation-mail-queued"}
 # The others are in `tests/race/test_event_deletion.py` and in the two tests before.
 ELSEWHERE = {"deletion-recorded", "deletion", "deletion-recorded-again"}
 ELSEWHERE |= {"bookings-transferred"}

@@ -31,18 +31,34 @@ function describe(status, body) {
   return faults.length ? faults.join(" ") : body.message;
 }
 
-function readBody(token) {
-  const body = { token };
-  for (const input of form.querySelectorAll("input[name]:enabled")) body[input.name] = input.value;
-  return body;
+function readInputs() {
+  const inputs = [...form.querySelectorAll("input[name]:enabled")];
+  return Object.fromEntries(inputs.map((input) => [input.name, input.value]));
+}
+
+function sendJson(path, content, accessToken) {
+  const headers = { "Content-Type": "application/json" };
+  if (accessToken) headers.Authorization = `Bearer ${accessToken}`;
+  return fetch(path, { method: "POST", credentials: "omit", headers, body: JSON.stringify(content) });
+}
+
+// Log in for the call and out again. Return the answer to the call, or the refusal of the login.
+async function postLoggedIn(token) {
+  const login = await sendJson(form.dataset.logIn, readInputs());
+  if (!login.ok) return login;
+  const { accessToken } = await login.json();
+  try {
+    return await sendJson(form.dataset.call, { token }, accessToken);
+  } finally {
+    await sendJson(form.dataset.logOut, {}, accessToken);
+  }
 }
 
 function post(token) {
-  const options = { method: "POST", credentials: "omit" };
-  if (keyName) return fetch(`${form.dataset.call}?${new URLSearchParams({ [keyName]: token })}`, options);
-  options.headers = { "Content-Type": "application/json" };
-  options.body = JSON.stringify(readBody(token));
-  return fetch(form.dataset.call, options);
+  if (form.dataset.logIn) return postLoggedIn(token);
+  if (!keyName) return sendJson(form.dataset.call, { token, ...readInputs() });
+  const query = new URLSearchParams({ [keyName]: token });
+  return fetch(`${form.dataset.call}?${query}`, { method: "POST", credentials: "omit" });
 }
 
 // Show the field for the password if the server asks for it; return whether it was hidden before.

@@ -9,5 +9,6 @@ BLUEPRINTS = (
     users.bp,
     photos.bp,
     pages.bp,
+    pages.invitation_bp,
     unsubscribe.bp,
 )

@@ -1,4 +1,4 @@
-"""Pages that mailed links open: verify an address, void its change, and choose a new password.
+"""Pages that mailed links open: verify an address, void its change, set a password, join a team.
 
 A GET changes nothing. The token is in the fragment of the URL, which browsers send to no server and
 in no Referer header. A token that comes in the query is moved to the fragment by a redirect. The
@@ -22,6 +22,10 @@ bp = Blueprint(
     url_prefix="/account",
     description="Accounts",
     ignores_unknown_parameters=True,
+)
+# The page of invitations is mailed to people who may have no account yet.
+invitation_bp = Blueprint(
+    "invitation_page", __name__, description="Organizers", ignores_unknown_parameters=True
 )
 PAGE_FOLDER = Path(__file__).resolve().parent.parent / "page"
 FILES = frozenset({"account.css", "account.js"})
@@ -49,6 +53,17 @@ def void_email_change() -> Response:
 def reset() -> Response:
     """Return the page on which a user chooses a new password, by the token in the fragment."""
     return send_page("reset.html")
+
+
+@invitation_bp.route("/invitation")
+@anonymous
+@invitation_bp.response(200, content_type="text/html")
+def invitation() -> Response:
+    """Return the page on which an invitation is accepted, by the token in the fragment.
+
+    Its script logs in with a password, accepts the invitation, and logs out again.
+    """
+    return send_page("invitation.html")
 
 
 @bp.route("/files/<file>")
