@@ -6,6 +6,7 @@ from bson import json_util
 from eventapp.accounts import email_voids, verification
 from eventapp.accounts.errors import TokenInvalid
 from eventapp.core.clock import utc_now
+from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.jobs import service as jobs
 from tests.account_mails import make_mails, read_mails, read_token, read_tokens
 from tests.bookings_factories import context_of
@@ -299,3 +300,21 @@ def test_a_change_whose_mails_cannot_be_made_is_dropped(client, app, mailing, an
 
 def test_the_worker_runs_the_job(app, db):
     assert jobs.run_job("email-changes", context_of(app)) == 0
+
+
+def test_an_erasure_while_the_mails_are_made_leaves_nothing(client, app, mailing, ann, db):
+    change(client, ann, NEW)
+
+    def erase(passed):
+        if passed == "email-token-issued":
+            set_failpoint_hook(None)
+            client.delete(f"/api/users/{ann['id']}", headers=ann["headers"])
+
+    set_failpoint_hook(erase)
+    try:
+        make_mails(app)
+    finally:
+        set_failpoint_hook(None)
+    assert db.users.count_documents({}) == 0
+    for name in ("mailTokens", "mails", "mailRequests"):
+        assert db[name].count_documents({}) == 0, name
