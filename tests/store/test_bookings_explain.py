@@ -35,7 +35,11 @@ COLLECTIONS = (
     *("announcements", "notifications", "mails"),
 )
 # Partial indexes that hold only what a field of a query looks for.
-PARTIAL_INDEXES = {"restock": ("due", "restock_due"), "ledgerDue": (True, "ledger_due")}
+PARTIAL_INDEXES = {
+    "restock": ("due", "restock_due"),
+    "ledgerDue": (True, "ledger_due"),
+    "logDue": (True, "log_due"),
+}
 MANY = 400
 
 
