@@ -76,6 +76,21 @@ def test_the_holder_sees_the_undo(ann, host, event, booking, tickets):
     assert [each["ticketId"] for each in exported["undoneCheckIns"]] == [tickets[1]["ticketId"]]
 
 
+def test_lists_of_attendees_follow_the_undo(host, event, tickets):
+    def list_ids(checked_in):
+        rows = host.get(f"/events/{event}/attendees?checkedIn={checked_in}").json["attendees"]
+        return {row["ticketId"] for row in rows}
+
+    ids = {ticket["ticketId"] for ticket in tickets}
+    check_in(host, event, tickets[0])
+    assert (list_ids("true"), list_ids("false")) == (
+        {tickets[0]["ticketId"]},
+        ids - list_ids("true"),
+    )
+    undo(host, event, tickets[0])
+    assert (list_ids("true"), list_ids("false")) == (set(), ids)
+
+
 def test_a_booking_whose_check_ins_were_undone_can_be_cancelled(ann, host, event, booking, tickets):
     for ticket in tickets:
         check_in(host, event, ticket)
