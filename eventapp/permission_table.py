@@ -105,7 +105,7 @@ ROWS = (
             ORGANIZERS,
             ADMINS,
             EVENTS_WRITE,
-            NO_TEAM,
+            MANAGERS,
             is_account_wide=True,
         ),
         ("events.create_event",),

@@ -108,6 +108,12 @@ class EventInput(TypedDict):
     questions: NotRequired[list[QuestionInput] | None]  # absent: as they were; None: none
 
 
+class NewEventInput(EventInput):
+    """A whole event, as POST takes it."""
+
+    organizerId: NotRequired[ObjectId]  # whose event it is; absent: the caller's
+
+
 class ScheduleEntryView(TypedDict):
     """A schedule entry of an answer."""
 

@@ -100,6 +100,7 @@ class _PageFinder:
     ) -> None:
         self._db, self._request, self._today, self._index = db, request, today, index
         self._own_scope = own_scope
+        self._database_index = store_listing.choose_index(own_scope, request.search)
         self._matches = self._find_matches()
         self._scorer: Scorer | None = None
         if request.order[0] == RELEVANCE:
@@ -162,7 +163,10 @@ class _PageFinder:
         if listed_count is not None:
             return listed_count
         return store_listing.count_matching(
-            self._db, self._database_filter, limit=paging.COUNT_LIMIT + 1
+            self._db,
+            self._database_filter,
+            limit=paging.COUNT_LIMIT + 1,
+            index=self._database_index,
         )
 
     # The rows of the page, and the one after it.
@@ -170,7 +174,13 @@ class _PageFinder:
     def _find_in_database(self, where: Query, start: _PageStart) -> _PageRows:
         order, limit = self._request.order, self._request.limit + 1
         events = store_listing.find_in_order(
-            self._db, where, order, after=start.after, skip=start.skip or 0, limit=limit
+            self._db,
+            where,
+            order,
+            after=start.after,
+            skip=start.skip or 0,
+            limit=limit,
+            index=self._database_index,
         )
         return _PageRows([store_listing.get_sort_key(event, order) for event in events], events)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from eventapp.core import json
+from eventapp.core.access.actions import READERS, WHOLE_TEAM
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
-from eventapp.core.errors import Unauthorized
 from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules, store, store_listing
 from eventapp.events.bodies import EventView
@@ -14,6 +14,7 @@ from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.list_pages import FoundPage, find_page
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.service import present_events
+from eventapp.events.store_listing import OwnScope
 from eventapp.events.types import Event
 from eventapp.favorites import service as favorites
 
@@ -58,17 +59,18 @@ def list_events(
 def _make_own_scope(request: ListRequest, actor: Actor, today: date) -> Query:
     """Return the MongoDB filter of the caller's own events, before the filters of the request.
 
-    A user who is no longer an organizer sees only the events among them that everyone sees.
+    They include those of the teams that the caller is in. A user who is no longer an organizer sees
+    only the events among the own ones that everyone sees. So do members of a team who may not read
+    its drafts.
     """
-    if actor.user_id is None:
-        raise Unauthorized
     actor.require_whole_account()
-    if not actor.may_organize:
-        return store_listing.make_public_filter(
-            upcoming=request.upcoming, organizer_id=actor.user_id
-        )
-    return store_listing.make_organizer_filter(
-        rules.midnight(today), actor.user_id, upcoming=request.upcoming
+    own = OwnScope(actor.require_user_id(), with_drafts=actor.may_organize)
+    teams = [
+        OwnScope(each.organizer_id, each.event_ids, with_drafts=each.role in READERS)
+        for each in actor.teams.list(WHOLE_TEAM)
+    ]
+    return store_listing.make_own_filter(
+        rules.midnight(today), [own, *teams], upcoming=request.upcoming
     )
 
 

@@ -19,7 +19,7 @@ from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, Unauthorized
 from eventapp.events import event_log, rules, store, store_deletions, ticket_types
-from eventapp.events.bodies import EventInput, EventView, TicketTypeView
+from eventapp.events.bodies import EventInput, EventView, NewEventInput, TicketTypeView
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.changes import EventChanges
 from eventapp.events.errors import (
@@ -91,7 +91,7 @@ Part = TypeVar("Part")
 
 def create_event(
     db: Db,
-    body: EventInput,
+    body: NewEventInput,
     *,
     event_changes: EventChanges,
     actor: Actor,
@@ -99,7 +99,10 @@ def create_event(
     image_base_url: str,
     default_zone: ZoneInfo = UTC_ZONE,
 ) -> EventView:
-    """Create an event of the caller, who is an organizer or admin, as a draft or published.
+    """Create an event, as a draft or published.
+
+    It is an event of the caller, who is an organizer or admin, or of the organizer in whose team
+    the caller is a manager of all events.
 
     Args:
         default_zone: the zone of schedule entries that name none, and of today in lists.
@@ -107,9 +110,13 @@ def create_event(
     Raises:
         ValidationFailed, NonexistentLocalTime: a schedule entry is not valid.
         TooManyPairs: it has too many dates for its ticket types.
-        Forbidden: the caller's account was deleted or lost its role since the request began.
+        Forbidden: the caller may not create events of this organizer, or the organizer's account
+            was deleted or lost its role since the request began.
     """
-    new = make_new_event(body, organizer_id=actor.user_id, now=now, default_zone=default_zone)
+    organizer_id = body.get("organizerId", actor.user_id)
+    if not actor.may_create_events_of(organizer_id):
+        raise Forbidden("Name an organizer of whose events you are a manager, in organizerId")
+    new = make_new_event(body, organizer_id=organizer_id, now=now, default_zone=default_zone)
     if rules.count_pairs(new) > rules.MAX_PAIRS:
         raise TooManyPairs(rules.MAX_PAIRS)
     event = insert_event(

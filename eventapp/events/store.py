@@ -39,6 +39,8 @@ def _make_listed_index(name: str, *keys: tuple[str, int]) -> IndexModel:
     return IndexModel([("listed", ASCENDING), *keys], name=name)
 
 
+# The index of the events of an organizer.
+OWNER_INDEX = "organizer"
 INDEXES = {
     "events": [
         IndexModel([("eventId", ASCENDING)], name="eventId", unique=True),
@@ -53,7 +55,7 @@ INDEXES = {
         _make_listed_index("listed_days", ("schedule.date", ASCENDING)),
         IndexModel([("lastDate", ASCENDING)], name="lastDate"),
         IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
-        IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name="organizer"),
+        IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name=OWNER_INDEX),
         IndexModel([("public", ASCENDING), ("eventId", ASCENDING)], name="public_eventId"),
         IndexModel(
             [("title", TEXT), ("description", TEXT), ("tags", TEXT)],

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 from bson import ObjectId
 
 from eventapp.core.database import Db, Query
-from eventapp.events.store import EXCLUDED_IN_LISTS
+from eventapp.events.store import EXCLUDED_IN_LISTS, OWNER_INDEX
 from eventapp.events.types import RELEVANCE, Event, EventKey, SortValue
 
 # With a hundred thousand events, scoring every match of a common word takes the database seconds.
@@ -23,26 +23,43 @@ Order = tuple[str, int]
 SortKey = tuple[SortValue, int]
 
 
-def make_public_filter(*, upcoming: bool, organizer_id: ObjectId | None = None) -> Query:
+def make_public_filter(*, upcoming: bool) -> Query:
     """Return the filter of the events that everyone may see in lists.
 
-    Without an organizer the filter compares one field, with which the indexes of lists begin.
-
-    Args:
-        organizer_id: only events of this user; None for the events of all.
+    The filter compares one field, with which the indexes of lists begin.
     """
-    public: Query = {"listed": True} if upcoming else {"public": True}
-    return {**public, "organizerId": organizer_id} if organizer_id else public
+    return {"listed": True} if upcoming else {"public": True}
 
 
-def make_organizer_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Query:
-    """Return the filter of an organizer's own events, drafts included.
+class OwnScope(NamedTuple):
+    """Some events of an organizer, for the list of the caller's own events.
+
+    Attributes:
+        event_ids: only these events of the organizer; None for all.
+        with_drafts: False for only those that everyone may see in lists.
+    """
+
+    organizer_id: ObjectId
+    event_ids: frozenset[int] | None = None
+    with_drafts: bool = True
+
+
+def make_own_filter(today: datetime, scopes: Iterable[OwnScope], *, upcoming: bool) -> Query:
+    """Return the filter of the events in at least one of these scopes.
 
     The filter compares the schedule and not `lastDate`. With `lastDate`, a server would also read
     the index of that field, which contains the events of all organizers.
     """
-    dates = {"schedule.date": {"$gte": today}} if upcoming else {}
-    return {"organizerId": organizer_id, **dates}
+    dates: Query = {"schedule.date": {"$gte": today}} if upcoming else {}
+    conditions: list[Query] = []
+    for scope in scopes:
+        events: Query = {} if scope.event_ids is None else {"eventId": {"$in": [*scope.event_ids]}}
+        shown = dates if scope.with_drafts else make_public_filter(upcoming=upcoming)
+        conditions.append({"organizerId": scope.organizer_id, **events, **shown})
+    if len(conditions) == 1:
+        return conditions[0]
+    # The first condition finds them all by OWNER_INDEX.
+    return {"organizerId": {"$in": [each["organizerId"] for each in conditions]}, "$or": conditions}
 
 
 def make_text_condition(search: str) -> Query:
@@ -66,8 +83,19 @@ def narrow(scope: Query, conditions: Iterable[Query]) -> Query:
     return {**scope, "$and": conditions} if conditions else scope
 
 
-def count_matching(db: Db, where: Query, *, limit: int) -> int:
-    """Count the matching events, no further than `limit`."""
+def choose_index(own_scope: Query | None, search: str) -> str | None:
+    """Return the name of the index for a list; None to let the database choose.
+
+    For the events of several organizers, a server may read all events in the order of the list.
+    Only a text index can answer a search.
+    """
+    return OWNER_INDEX if own_scope and not search else None
+
+
+def count_matching(db: Db, where: Query, *, limit: int, index: str | None = None) -> int:
+    """Count the matching events, no further than `limit`, by the index of this name."""
+    if index:
+        return db.events.count_documents(where, limit=limit, hint=index)
     return db.events.count_documents(where, limit=limit)
 
 
@@ -79,6 +107,7 @@ def find_in_order(
     after: SortKey | None = None,
     skip: int = 0,
     limit: int,
+    index: str | None = None,
 ) -> list[Event]:
     """Return matching events in this order; equal ones are sorted by eventId.
 
@@ -88,11 +117,13 @@ def find_in_order(
         after: the sort key after which to continue; None to start with the first event.
         skip: how many events to leave out from there on.
         limit: how many events to return at most.
+        index: the name of the index to use; None to let the database choose.
     """
     if order[0] == RELEVANCE:
         return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
+    fields = EXCLUDED_IN_LISTS
     found = _find_sorted(
-        db, where, order, after=after, skip=skip, limit=limit, fields=EXCLUDED_IN_LISTS
+        db, where, order, after=after, skip=skip, limit=limit, fields=fields, index=index
     )
     return cast(list[Event], found)
 
@@ -123,6 +154,7 @@ def _find_sorted(
     skip: int = 0,
     limit: int,
     fields: Query,
+    index: str | None = None,
 ) -> list[EventKey]:
     """Return events in an order other than relevance, with the fields of this projection."""
     field, direction = order
@@ -133,7 +165,8 @@ def _find_sorted(
     for condition in _make_conditions_after(order, after):
         remaining = limit - len(found)
         if remaining:
-            cursor = db.events.find({"$and": [where, condition]} if condition else where, fields)
+            matching = {"$and": [where, condition]} if condition else where
+            cursor = db.events.find(matching, fields, hint=index)
             found += cast(list[EventKey], list(cursor.sort(sort).skip(skip).limit(remaining)))
     return found
 

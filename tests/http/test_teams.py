@@ -9,9 +9,11 @@ from eventapp.core.errors import Forbidden
 from eventapp.core.roles import TEAM_ROLES
 from eventapp.core.streams import hub as hub_module
 from eventapp.events import service as event_service
+from eventapp.events import store as events_store
 from eventapp.tickets import check_ins
 from tests.api_tokens import TokenCaller
 from tests.bookings_factories import Caller, event_of, refused
+from tests.factories import event_body
 from tests.streaming import ClientStream
 from tests.teams import add_member, remove_member
 
@@ -224,3 +226,97 @@ def test_a_deleted_account_leaves_no_memberships(db, host, member, root):
     assert (left["organizerId"], left["userId"]) == (root.id, member.id)
     assert root.call("DELETE", f"/users/{member.id}").status_code == 200
     assert db.memberships.count_documents({}) == 0
+
+
+def list_mine(caller, query="upcoming=false"):
+    answer = caller.get(f"/events?mine=true&{query}")
+    assert answer.status_code == 200, answer.json
+    return [each["eventId"] for each in answer.json["events"]]
+
+
+def test_mine_lists_what_the_caller_reads_as_organizer_or_member(db, client, app, member, host):
+    others = [Caller(client, app, "organizer") for _ in range(3)]
+    full, limited, door = others
+    own = Caller(client, app, "organizer")
+    for organizer in (full, limited, door, own, host):
+        event_of(db, 9, organizer_id=organizer.id)
+        event_of(db, 9, organizer_id=organizer.id, status="draft")
+    event_of(db, 9, organizer_id=limited.id)
+    assert list_mine(own) == [7, 8]
+    for person in (own, member):
+        add_member(db, full, person, "viewer")
+        add_member(db, limited, person, "manager", [4, 11, 9])
+        add_member(db, door, person, "door")
+    assert list_mine(own) == [1, 2, 4, 5, 7, 8, 11]
+    assert list_mine(own, "upcoming=true&sortBy=date&limit=100") == list_mine(own)
+    assert list_mine(member) == [1, 2, 4, 5, 11]
+    assert list_mine(member, f"upcoming=true&organizerId={full.id}") == [1, 2]
+    assert list_mine(member, "search=sample&sortBy=eventId") == [1, 2, 4, 5, 11]
+    shown = member.get("/events?mine=true").json["events"]
+    assert [each["eventId"] for each in shown if shows_counts(each)] == [1, 2, 4, 11]
+    remove_member(db, full, member)
+    assert list_mine(member) == [4, 5, 11]
+
+
+@pytest.mark.parametrize("sort", ["eventId", "title", "date", "price", "popularity"])
+def test_mine_is_walked_by_cursor(db, client, app, member, sort):
+    for number, role in enumerate(TEAM_ROLES):
+        organizer = Caller(client, app, "organizer")
+        add_member(db, organizer, member, role)
+        for each in range(3):
+            event_of(db, 9, organizer_id=organizer.id, title=f"Title {(each * 2 + number) % 5}")
+    path, seen = f"/events?mine=true&limit=2&sortBy={sort}", []
+    while path:
+        page = member.get(path).json
+        seen += [each["eventId"] for each in page["events"]]
+        path = page["nextCursor"] and f"/events?limit=2&cursor={page['nextCursor']}"
+    assert page["total"] == len(seen) == len(set(seen)) == 9
+
+
+@pytest.mark.parametrize("role", TEAM_ROLES)
+@pytest.mark.parametrize("by_token", [False, True])
+def test_managers_create_events_of_the_organizer(db, host, member, role, by_token):
+    caller = TokenCaller(member, db) if by_token else member
+    body = event_body(organizerId=str(host.id))
+    refused(caller.call("POST", "/events", body), 403, "forbidden")
+    add_member(db, host, member, role)
+    answer = caller.call("POST", "/events", body)
+    if role != "manager":
+        refused(answer, 403, "forbidden")
+        return
+    assert answer.status_code == 201
+    assert answer.json["organizerId"] == str(host.id)
+    assert shows_counts(answer.json)
+    assert host.get(f"/events/{answer.json['eventId']}/stats").status_code == 200
+    # The event of an attendee would have an organizer who is none.
+    refused(caller.call("POST", "/events", event_body()), 403, "forbidden")
+    add_member(db, host, member, role, [answer.json["eventId"]])
+    refused(caller.call("POST", "/events", body), 403, "forbidden")
+    assert db.events.count_documents({}) == 1
+
+
+def test_an_organizer_creates_own_events_and_no_foreign_ones(db, client, app, host, root, member):
+    other = Caller(client, app, "organizer")
+    assert host.call("POST", "/events", event_body(organizerId=str(host.id))).status_code == 201
+    refused(host.call("POST", "/events", event_body(organizerId=str(other.id))), 403, "forbidden")
+    assert root.call("POST", "/events", event_body(organizerId=str(other.id))).status_code == 201
+    refused(root.call("POST", "/events", event_body(organizerId=str(member.id))), 403, "forbidden")
+    assert db.events.count_documents({}) == 2
+    token = TokenCaller(root, db)
+    refused(token.call("POST", "/events", event_body(organizerId=str(host.id))), 403, "forbidden")
+
+
+def test_no_event_is_created_for_an_organizer_who_is_demoted_meanwhile(
+    db, host, member, monkeypatch
+):
+    add_member(db, host, member, "manager")
+    original = events_store.insert
+
+    def insert_late(*args):
+        db.users.update_one({"_id": host.id}, {"$set": {"role": "attendee"}})
+        return original(*args)
+
+    monkeypatch.setattr(events_store, "insert", insert_late)
+    body = event_body(organizerId=str(host.id))
+    refused(member.call("POST", "/events", body), 403, "forbidden")
+    assert db.events.count_documents({}) == 0

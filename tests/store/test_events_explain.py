@@ -10,6 +10,7 @@ from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import event_log, log_lists, service, store, store_log, timekeeping
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
+from tests.bookings_factories import Caller
 from tests.conftest import MONGO_URI
 from tests.plans import (
     CommandRecorder,
@@ -19,6 +20,7 @@ from tests.plans import (
     scans_whole_collection,
     wait_for_plan,
 )
+from tests.teams import add_member
 
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
@@ -55,6 +57,9 @@ def fill(db: Any, organizer_id: Any) -> None:
     # A planner may read an empty collection without its index.
     gone = {"rev": 1, "gone": True, "changedAt": factories.utc_now() - timedelta(days=1)}
     db.goneEvents.insert_many([{**gone, "_id": -n, "eventId": -n} for n in range(1, 500)])
+    db.memberships.insert_many(
+        [{"organizerId": ObjectId(), "userId": ObjectId()} for _ in range(500)]
+    )
     store.advance_event_id_counter(db)
 
 
@@ -111,6 +116,22 @@ def test_each_filter_uses_an_index(recorded, query):
     days = {"soon": factories.day(3), "later": factories.day(9), "someone": "0" * 24}
     path = "/api/events?" + query.format(**days)
     assert_indexed(recorded, commands_of(recorded, "GET", path))
+
+
+@pytest.mark.parametrize("sort", ["eventId", "title", "date", "price"])
+@pytest.mark.parametrize("upcoming", ["true", "false"])
+def test_the_list_of_the_events_of_teams_uses_an_index(recorded, sort, upcoming):
+    app, recorder, db, _headers = recorded
+    member = Caller(app.test_client(), app)
+    others = [Caller(app.test_client(), app, "organizer") for _ in range(3)]
+    for organizer in others:
+        factories.make_event(db, organizer_id=organizer.id)
+    add_member(db, others[0], member, "viewer")
+    add_member(db, others[1], member, "manager", [1, 301, 302, 303])
+    add_member(db, others[2], member, "door")
+    path = f"/api/events?mine=true&limit=2&sortBy={sort}&upcoming={upcoming}"
+    commands = commands_of((app, recorder, db, member.headers), "GET", path)
+    assert_indexed(recorded, commands)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,20 @@ class Actor:
             and membership.reaches_event(event_id)
         )
 
+    def may_create_events_of(self, organizer_id: ObjectId | None) -> bool:
+        """Return True if the caller may create events of this organizer.
+
+        A membership for certain events does not allow it.
+        """
+        if self.may_organize and (self.user_id == organizer_id or self.role in self.action.foreign):
+            return True
+        membership = self.teams.find(organizer_id)
+        return (
+            membership is not None
+            and membership.role in self.action.team
+            and membership.event_ids is None
+        )
+
     def list_memberships(self) -> list[Membership]:
         """Return the memberships in teams that allow the action on events of their organizers."""
         return self.teams.list(self.action.team) if self.action.team else []

@@ -314,7 +314,8 @@ class ObjectIdField(fields.Field[ObjectId]):
     """An ObjectId as 24 hex characters."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "string", "pattern": OBJECT_ID_PATTERN}, **kwargs)
+        metadata = {"type": "string", "pattern": OBJECT_ID_PATTERN, **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ObjectId:
         if not isinstance(value, str) or not ObjectId.is_valid(value):

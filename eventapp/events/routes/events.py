@@ -32,7 +32,7 @@ from eventapp.events.schemas.answers import (
     TicketTypesAnswer,
 )
 from eventapp.events.schemas.bodies import (
-    EventBody,
+    NewEventBody,
     NewTicketType,
     ScheduleEntryPatch,
     TicketTypeIndexPatch,
@@ -92,14 +92,18 @@ def popular_events(query: JsonObject) -> Response:
 @bp.route("", methods=["POST"])
 @open_in_demo
 @role_required(ORGANIZER)
-@bp.arguments(EventBody)
+@bp.arguments(NewEventBody)
 @bp.response(201, EventAnswer, headers=LOCATION_HEADER)
 @bp.response_link(201, "event_parts_patch_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
 @bp.response_link(201, "event_parts_drop_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
 @bp.response_link(201, "bookings_create_booking", {**NEW_TICKET_TYPE, "quantity": 1})
 @bp.response_link(201, "waitlist_join_waitlist", NEW_TICKET_TYPE)
-def create_event(body: bodies.EventInput) -> Response:
-    """Create an event of the caller. The server gives it its eventId."""
+def create_event(body: bodies.NewEventInput) -> Response:
+    """Create an event of the caller. The server gives it its eventId.
+
+    With `organizerId` it is an event of that organizer, of whose team the caller must be a manager
+    for all events.
+    """
     event = service.create_event(
         get_db(),
         body,

@@ -18,6 +18,7 @@ from eventapp.core.http.fields import (
     DateOrMoment,
     ImageUrl,
     LocalTime,
+    ObjectIdField,
     Price,
     StrictBool,
     StrictFloat,
@@ -339,3 +340,11 @@ class EventBody(Schema):
         entries = data.get("schedule", [])
         if has_duplicates(each["scheduleId"] for each in entries if "scheduleId" in each):
             raise ValidationError("Each entry must have its own scheduleId.", "schedule")
+
+
+class NewEventBody(EventBody):
+    """A whole event, as POST takes it."""
+
+    organizerId = ObjectIdField(
+        metadata={"description": "The organizer in whose team you are a manager; default: you"}
+    )
