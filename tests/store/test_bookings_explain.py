@@ -22,6 +22,7 @@ from tests.conftest import MONGO_URI
 from tests.plans import (
     CommandRecorder,
     plan_of,
+    reads_partial_index,
     record_commands,
     scans_whole_collection,
     wait_for_plan,
@@ -34,12 +35,6 @@ COLLECTIONS = (
     *("events", "bookings", "ledger", "waitlist", "users", "sessions"),
     *("announcements", "notifications", "mails"),
 )
-# Partial indexes that hold only what a field of a query looks for.
-PARTIAL_INDEXES = {
-    "restock": ("due", "restock_due"),
-    "ledgerDue": (True, "ledger_due"),
-    "logDue": (True, "log_due"),
-}
 MANY = 400
 
 
@@ -83,18 +78,6 @@ class RecordedApp:
             for c in sent
             if not reads_partial_index(self.db, c) and scans_whole_collection(self.db, c)
         ]
-
-
-def reads_partial_index(db, command):
-    """Return whether a command reads the whole of one of PARTIAL_INDEXES.
-
-    The engine shows no condition for it, but the index holds only what the command looks for.
-    """
-    where = command.get("filter", {})
-    indexes = [
-        index for field, (value, index) in PARTIAL_INDEXES.items() if where.get(field) == value
-    ]
-    return any(index in str(plan_of(db, command)) for index in indexes)
 
 
 @pytest.fixture(scope="module")
