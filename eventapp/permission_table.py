@@ -85,6 +85,7 @@ ROWS = (
             *("events.list_events", "events.show_event", "events.popular_events"),
             *("recoms.recommend", "event_parts.list_types", "availability.show_availability"),
             *("event_quotes.make_quote", "messages.list_messages", "streams.stream_event"),
+            *("organizer_profiles.show_profile", "organizer_events.list_events"),
         ),
     ),
     (
@@ -266,6 +267,10 @@ ROWS = (
             *("teams.list_members", "teams.invite", "teams.change_member", "teams.remove_member"),
             "teams.withdraw_invitation",
         ),
+    ),
+    (
+        Action("write the own profile", ANY_ORGANIZER, ORGANIZERS, NOBODY, None, NO_TEAM),
+        ("organizer_profiles.show_own_profile", "organizer_profiles.replace_own_profile"),
     ),
     (
         Action("join and leave teams", ANY_USER, USERS, NOBODY, None, NO_TEAM),

@@ -174,6 +174,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "duplicates": "service",
         "editing": "service",
         "event_log": "service",
+        "organizer_pages": "service",
         "ownership": "service",
         "filters": "filters",
         "index": "index",
@@ -246,7 +247,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_outbox": "store",
         "unsubscribing": "service",
     },
-    "organizers": {"invitations": "service"},
+    "organizers": {"invitations": "service", "profiles": "service"},
     "payments": {
         "bounded_calls": "service",
         "mock": "service",

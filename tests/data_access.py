@@ -180,7 +180,7 @@ WRITES: Table = {
         "accounts.store": (
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
             *("role", "about", "userImg", "photo", "updatedAt", "emailVerified", "language"),
-            *("unfinishedChange", "claimedEmailKeys", "emailChanges"),
+            *("unfinishedChange", "claimedEmailKeys", "emailChanges", "organizerProfile"),
             *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
         ),
         "accounts.store_mail_preferences": (
@@ -251,7 +251,7 @@ READS: Table = {
         "events.store_listing": (ALL,),
         "events.store_log": ("eventId", "logEntries"),
         "events.store_migration": ("eventId", "rev", "schedule", "nextScheduleId"),
-        "events.store_ownership": ("eventId", "organizerId", "status", "overAt"),
+        "events.store_ownership": ("eventId", "organizer", "organizerId", "status", "overAt"),
         "events.store_timekeeping": ("eventId", "rev", "schedule"),
         "events.store_schedules": ("eventId", "schedule"),
         "inventory.store": (

@@ -46,7 +46,7 @@ def update_user(
     unique_name: bool = False,
     email_change: EmailChange | None = None,
 ) -> StoredUser:
-    """Set any of name, email, about, userImg and role of an account.
+    """Set any of name, email, about, userImg, role and organizer profile of an account.
 
     A new name becomes the login name if no other account logs in by it. The old login name can
     then be claimed by another account. A new role applies at once, in every session. A new email is

@@ -322,6 +322,7 @@ class ExportAnswer(Schema):
 
     user = fields.Nested(UserAnswer, required=True)
     mailPreferences = fields.Nested(MailPreferencesAnswer, required=True)
+    organizerProfile = fields.Dict(required=True, allow_none=True)
     previousEmails = fields.List(fields.Dict(), required=True)
     sessions = fields.List(fields.Dict(), required=True)
 

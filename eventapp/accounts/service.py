@@ -42,7 +42,7 @@ from eventapp.core.textsearch import fold_account_name
 from eventapp.notifications.types import Recipient
 
 # Re-exported for other features, which may only use this module.
-__all__ = ["EventOwnership", "may_organize"]
+__all__ = ["EventOwnership", "UserNotFound", "may_organize"]
 
 # A function of another feature that returns what the feature stores about a user, under keys that
 # no other feature uses.
@@ -297,6 +297,7 @@ def export_user(
             for each in user.get("emailChanges", {}).get("previous", [])
         ],
         "mailPreferences": mail_preferences.render_preferences(user),
+        "organizerProfile": user.get("organizerProfile"),
         "sessions": sessions.export_sessions(db, user_id),
     }
     for export_function in export_functions:

@@ -13,6 +13,22 @@ class ProfilePhoto(TypedDict):
     sha: str  # SHA-256 of the encoded photo, 64 hexadecimal digits; part of its URL
 
 
+class OrganizerLink(TypedDict):
+    """A link that the public profile of an organizer shows."""
+
+    url: str  # https
+    label: NotRequired[str]  # the text of the link; absent to show the URL
+
+
+class OrganizerProfile(TypedDict):
+    """What an organizer says publicly, apart from the account's own name and about."""
+
+    name: str | None  # None to show the name of the organizer that the events show
+    about: str  # may be empty
+    links: list[OrganizerLink]
+    showPhoto: bool  # whether the photo of the account is shown
+
+
 class UnfinishedReset(TypedDict):
     """A reset of the password whose sessions and other access may not have ended yet.
 
@@ -120,6 +136,7 @@ StoredUser = TypedDict(
         "language": NotRequired[str],
         "mailPreferences": NotRequired[StoredMailPreferences],  # absent until they are changed
         "photo": NotRequired[ProfilePhoto],  # absent until a photo is uploaded
+        "organizerProfile": NotRequired[OrganizerProfile],  # absent until it is written
         "unfinishedChange": NotRequired[UnfinishedChange],  # absent unless a change is in work
         "unfinishedReset": NotRequired[UnfinishedReset],  # absent unless a reset is in work
         "createdAt": datetime,
@@ -175,6 +192,7 @@ class UserChanges(TypedDict, total=False):
     userImg: str
     language: str
     mailPreferences: StoredMailPreferences  # only the fields in it are set
+    organizerProfile: OrganizerProfile
     updatedAt: datetime
 
 

@@ -9,6 +9,12 @@ class EventNotFound(NotFound):
     code, message = "event_not_found", "Event not found"
 
 
+class OrganizerNotFound(NotFound):
+    """No organizer has this id, or everyone sees none of the organizer's events."""
+
+    code, message = "organizer_not_found", "Organizer not found"
+
+
 class InvalidIndex(ValidationFailed):
     """The event has no ticket type or schedule entry at this index."""
 

@@ -56,6 +56,10 @@ INDEXES = {
         IndexModel([("lastDate", ASCENDING)], name="lastDate"),
         IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name=OWNER_INDEX),
+        IndexModel(
+            [(field, ASCENDING) for field in ("organizerId", "public", "listed", "eventId")],
+            name="organizer_public",
+        ),
         IndexModel([("public", ASCENDING), ("eventId", ASCENDING)], name="public_eventId"),
         IndexModel(
             [("title", TEXT), ("description", TEXT), ("tags", TEXT)],

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 
 from eventapp.core.database import Db, Query
 from eventapp.events.store import SET_CHANGED_AT
-from eventapp.events.types import EventKey
+from eventapp.events.types import Event, EventKey
 
 
 def has_open_event(db: Db, organizer_id: ObjectId, now: datetime) -> bool:
@@ -26,6 +26,23 @@ def find_ids_of_organizer(db: Db, organizer_id: ObjectId, limit: int) -> list[in
     found = db.events.find({"organizerId": organizer_id}, {"_id": 0, "eventId": 1})
     keys = cast(Iterable[EventKey], found.sort("eventId", ASCENDING).limit(limit))
     return [event["eventId"] for event in keys]
+
+
+def find_public_name(db: Db, organizer_id: ObjectId) -> str | None:
+    """Return the name of the organizer on the newest event that everyone may see in lists.
+
+    Upcoming events come first. None if there is no such event.
+    """
+    where = {"organizerId": organizer_id, "public": True}
+    newest_first = [("listed", DESCENDING), ("eventId", DESCENDING)]
+    event = db.events.find_one(where, {"organizer": 1}, sort=newest_first)
+    return cast(Event, event)["organizer"] if event else None
+
+
+def count_listed(db: Db, organizer_id: ObjectId, *, limit: int) -> int:
+    """Count the upcoming events that everyone may see in lists, no further than `limit`."""
+    where = {"organizerId": organizer_id, "public": True, "listed": True}
+    return db.events.count_documents(where, limit=limit)
 
 
 def set_organizer(

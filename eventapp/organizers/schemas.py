@@ -1,15 +1,17 @@
-"""Schemas of the bodies and answers of teams."""
+"""Schemas of the bodies and answers of teams and of profiles of organizers."""
 
 from typing import ClassVar
 
 from marshmallow import Schema, fields, validate
 
-from eventapp.core.http.fields import Email, PositiveInt64, Text
+from eventapp.core.http.fields import Email, HttpsUrl, PositiveInt64, StrictBool, Text
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import TEAM_ROLES
 
 MAX_EVENTS = 100
 MAX_TOKEN = 200
+MAX_LINKS, MAX_URL, MAX_LABEL = 10, 500, 60
+MAX_NAME, MAX_ABOUT = 200, 2000
 
 
 def make_role_field(*, required: bool = False) -> fields.String:
@@ -98,3 +100,61 @@ class InvitationAccepted(Schema):
 
 class MembershipsAnswer(Schema):
     memberships = fields.List(fields.Nested(MembershipAnswer), required=True)
+
+
+class Link(Schema):
+    """A link of a profile."""
+
+    url = HttpsUrl(MAX_URL, required=True)
+    label = Text(1, MAX_LABEL)
+
+
+class ProfileBody(Schema):
+    """The public profile of an organizer, as a whole."""
+
+    EXAMPLE: ClassVar[JsonObject] = {
+        "name": "Blue Note Nights",
+        "about": "Jazz in small rooms since 2009.",
+        "links": [{"url": "https://bluenote.example.org", "label": "Programme"}],
+        "showPhoto": True,
+    }
+
+    name = Text(
+        1,
+        MAX_NAME,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "null: the name on the newest event is shown"},
+    )
+    about = Text(0, MAX_ABOUT, multiline=True, load_default="")
+    links = fields.List(
+        fields.Nested(Link), load_default=list, validate=validate.Length(max=MAX_LINKS)
+    )
+    showPhoto = StrictBool(
+        load_default=False, metadata={"description": "whether the account's photo is shown"}
+    )
+
+
+class LinkAnswer(Schema):
+    url = fields.String(required=True)
+    label = fields.String()
+
+
+class ProfileAnswer(Schema):
+    """The profile as the organizer wrote it."""
+
+    name = fields.String(required=True, allow_none=True)
+    about = fields.String(required=True)
+    links = fields.List(fields.Nested(LinkAnswer), required=True)
+    showPhoto = fields.Boolean(required=True)
+
+
+class PublicProfileAnswer(Schema):
+    """The profile as everyone sees it."""
+
+    organizerId = fields.String(required=True)
+    name = fields.String(required=True)
+    about = fields.String(required=True)
+    photo = fields.String(required=True)
+    links = fields.List(fields.Nested(LinkAnswer), required=True)
+    upcomingEvents = fields.Integer(required=True)

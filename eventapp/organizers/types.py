@@ -1,9 +1,23 @@
-"""The documents, inputs and views of teams. All times are aware and in UTC."""
+"""The documents, inputs and views of teams and of profiles. All times are aware and in UTC."""
 
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
 from bson import ObjectId
+
+from eventapp.accounts.types import OrganizerLink
+from eventapp.accounts.types import OrganizerProfile as OrganizerProfile
+
+
+class PublicProfileView(TypedDict):
+    """The profile of an organizer as everyone sees it."""
+
+    organizerId: ObjectId
+    name: str
+    about: str  # may be empty
+    photo: str  # URL; empty unless the organizer shows the photo of the account
+    links: list[OrganizerLink]
+    upcomingEvents: int  # counted no further than paging.COUNT_LIMIT
 
 
 class Invitation(TypedDict):

@@ -19,6 +19,8 @@ CACHEABLE = {
     "events.popular_events",
     "events.show_event",
     "availability.show_availability",
+    "organizer_profiles.show_profile",
+    "organizer_events.list_events",
     "android.list_events",
     "media.image",
     "dashboard.page",

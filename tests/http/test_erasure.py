@@ -33,7 +33,7 @@ def own_app(make_app):
 def live(app):
     """Let a person use what stores something about them; return a client and the login."""
     db, client = OPEN_DATABASE.get(app).db, app.test_client()
-    login = client.post("/api/auth/register", json=PERSON).json
+    login = client.post("/api/auth/register", json={**PERSON, "role": "organizer"}).json
     headers = {"Authorization": f"Bearer {login['token']}"}
     host = Caller(client, app, "organizer")
     asked = [{"questionId": 1, "label": "Diet", "kind": "text", "required": True}]
@@ -48,6 +48,7 @@ def live(app):
         return answer
 
     call("PUT", "/api/auth/profile", {"about": "about her"})
+    call("PUT", "/api/organizers/me", {"name": PERSON["name"], "about": "about her"})
     attendee = {"name": PERSON["name"], "email": PERSON["email"], "answers": {"1": "about her"}}
     order = {"eventId": event_id, "ticketTypeId": 1, "quantity": 1}
     order["attendees"] = [{"ticketTypeId": 1, **attendee}]

@@ -23,6 +23,8 @@ BOUNDED = {
     "/api/auth/tokens": "at most 50 tokens",
     "/api/organizers/me/members": "at most 50 members and invitations",
     "/api/organizers/memberships": "at most 50 teams",
+    "/api/organizers/me": "at most 10 links",
+    "/api/organizers/{organizer_id}": "at most 10 links",
     "/api/events/popular": "`limit` is at most 100",
     "/api/events/{event_id}": "an event has at most 366 dates and 50 ticket types",
     "/api/events/{event_id}/ticket-types": "an event has at most 50 ticket types",
@@ -95,6 +97,7 @@ def walk_events(scene: Scene, path: str) -> Walk:
         return event_of(scene.db, 5, organizer_id=host.id)
 
     repeat(add)
+    path = path.replace("{organizer_id}", str(host.id))
     return Walk(scene.caller("admin") if "admin" in path else host, path, add)
 
 
@@ -241,6 +244,7 @@ WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/users": walk_users,
     "/api/auth/sessions": walk_sessions,
     "/api/events": walk_events,
+    "/api/organizers/{organizer_id}/events": walk_events,
     "/api/waitlist": walk_own_entries,
     "/api/waitlist/notifications": walk_offers,
     "/api/bookings": walk_own_bookings,

@@ -86,12 +86,13 @@ def walk(app, client, headers, samples):
 
 
 @pytest.fixture
-def samples(event_id, booking, holder):
+def samples(event_id, booking, holder, host):
     ticket_id = holder.ticket_ids(booking)[0]
     return {
         "event_id": str(event_id),
         "booking_id": booking["_id"],
         "user_id": str(holder.id),
+        "organizer_id": str(host.id),
         "reference": booking["bookingReference"],
         "ticket_id": ticket_id,
         "path": "index.css",
@@ -336,10 +337,11 @@ OF_SERVER = {"/metrics", "/readyz", "/api/docs/<path:path>"}
 
 
 @pytest.fixture
-def look(app, client, ann, event_id):
+def look(app, client, ann, host, event_id):
     """A function that returns the bytes of all public answers, their headers included, by path."""
     samples = {"event_id": str(event_id), "path": "x", "file": "x", "reference": "EVT-XXXXXX"}
     samples |= {"user_id": str(ann.id), "booking_id": "0" * 24, "ticket_id": "x"}
+    samples |= {"organizer_id": str(host.id)}
 
     def look():
         shown = {}

@@ -165,6 +165,17 @@ def test_a_missing_event_is_looked_up_by_an_index(recorded):
     assert_indexed(recorded, list(recorder.commands))
 
 
+@pytest.mark.parametrize("path", ["", "/events?limit=3"])
+def test_the_page_of_an_organizer_uses_indexes(recorded, path):
+    organizer_id = recorded[2].events.find_one({"eventId": 1})["organizerId"]
+    commands = commands_of(recorded, "GET", f"/api/organizers/{organizer_id}{path}")
+    assert_indexed(recorded, commands)
+    public = [each for each in commands if "'public': True" in str(each)]
+    assert public
+    for command in public:
+        assert "organizer_public" in str(plan_of(recorded[2], command)), command
+
+
 def test_the_favorites_are_read_by_an_index(recorded):
     for number in (8, 9):
         commands_of(recorded, "POST", "/api/favorites", {"eventId": number})

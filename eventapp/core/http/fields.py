@@ -34,7 +34,10 @@ _LOCAL_TIME = re.compile(r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", re.ASCII)
 # `str.strip` keeps the byte order mark, which is whitespace in JSON Schema.
 _BLANK = re.compile(r"[\s\ufeff]*")
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
-_URL = rf"https?://[A-Za-z0-9._~%\[\]:-]+(?:[/?#][^\s{_CONTROL}]*)?"
+_PATH = rf"(?:[/?#][^\s{_CONTROL}]*)?"
+_URL = rf"https?://[A-Za-z0-9._~%\[\]:-]+{_PATH}"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HTTPS_URL = rf"https://{_LABEL}(?:\.{_LABEL})+(?::[0-9]{{1,5}})?{_PATH}"
 
 
 class Text(fields.String):
@@ -148,20 +151,35 @@ class Email(StrictText):
         )
 
 
-class ImageUrl(StrictText):
-    """An http or https URL, or an empty string; trimmed."""
+class _Url(StrictText):
+    """A URL that a regular expression describes; trimmed."""
 
-    def __init__(self, max_length: int, **kwargs: Any) -> None:
+    def __init__(self, pattern: str, max_length: int, **kwargs: Any) -> None:
         space = rf"[^\S{_CONTROL}]*"
         super().__init__(
-            0, max_length, metadata={"pattern": f"^{space}(?:{_URL})?{space}$"}, **kwargs
+            0, max_length, metadata={"pattern": f"^{space}{pattern}{space}$"}, **kwargs
         )
+        self._pattern = pattern
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         url = super()._deserialize(value, attr, data, **kwargs)
-        if url and not re.fullmatch(_URL, url):
+        if not re.fullmatch(self._pattern, url):
             raise ValidationError("Not a valid URL.")
         return url
+
+
+class ImageUrl(_Url):
+    """An http or https URL, or an empty string; trimmed."""
+
+    def __init__(self, max_length: int, **kwargs: Any) -> None:
+        super().__init__(f"(?:{_URL})?", max_length, **kwargs)
+
+
+class HttpsUrl(_Url):
+    """An https URL with a domain name and without a user name; trimmed."""
+
+    def __init__(self, max_length: int, **kwargs: Any) -> None:
+        super().__init__(_HTTPS_URL, max_length, **kwargs)
 
 
 class StrictBool(fields.Boolean):

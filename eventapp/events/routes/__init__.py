@@ -1,8 +1,17 @@
 """Routes of events, their ticket types, photos, quotas, availability and log, and of favorites."""
 
-from eventapp.events.routes import availability, duplicates, event_log, events, favorites, quotas
+from eventapp.events.routes import (
+    availability,
+    duplicates,
+    event_log,
+    events,
+    favorites,
+    organizers,
+    quotas,
+)
 
 BLUEPRINTS = (
+    organizers.bp,
     availability.bp,
     events.bp,
     events.parts_bp,

@@ -48,6 +48,12 @@ class EventQuery(EventListFilters, PageQuery):
 CARRIED_PARAMETERS = frozenset(EventListFilters().fields)
 
 
+class OrganizerEventsQuery(PageQuery):
+    """The page of the list of an organizer's upcoming events."""
+
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
 class PopularQuery(Schema):
     """The query of the most popular events."""
 

@@ -1,5 +1,5 @@
-"""Routes of teams. BLUEPRINTS lists them."""
+"""Routes of teams and of profiles of organizers. BLUEPRINTS lists them."""
 
-from eventapp.organizers.routes import teams
+from eventapp.organizers.routes import profiles, teams
 
-BLUEPRINTS = (teams.bp, teams.memberships_bp)
+BLUEPRINTS = (profiles.bp, teams.bp, teams.memberships_bp)
