@@ -139,6 +139,7 @@ INDEXES = (
     due_work_store.INDEXES,
     ranking_store.INDEXES,
 )
+RETIRED_INDEXES = {**accounts_store.RETIRED_INDEXES, **waitlist_store.RETIRED_INDEXES}
 # Every feature's routes. The OpenAPI document lists the paths in this order.
 BLUEPRINTS = (
     *health_routes.BLUEPRINTS,
@@ -257,7 +258,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
         SchemaTooNew: a newer version of the application has written to the database.
     """
     version = database.check_schema_version(db)
-    database.ensure_indexes(db, INDEXES, waitlist_store.RETIRED_INDEXES)
+    database.ensure_indexes(db, INDEXES, RETIRED_INDEXES)
     if version < database.SCHEMA_VERSION:
         due_work.retry_all(db, utc_now())
         # Cells and queues are counted last: they count by the entries of the schedule.

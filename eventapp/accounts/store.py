@@ -26,12 +26,7 @@ INDEXES = {
     ],
     "erasures": [IndexModel("startedAt", name="startedAt")],
     "mailTokens": [
-        IndexModel(
-            "digest",
-            name="digest",
-            unique=True,
-            partialFilterExpression={"digest": {"$type": "string"}},
-        ),
+        IndexModel("digest", name="digest", unique=True, sparse=True),
         IndexModel("userId", name="userId"),
         IndexModel("keptUntil", name="keptUntil", expireAfterSeconds=0),
         IndexModel("unfinishedSince", name="unfinishedSince", sparse=True),
@@ -47,19 +42,15 @@ INDEXES = {
         IndexModel("emailChanges.cleanUpAt", name="emailCleanUp", sparse=True),
         IndexModel("emailChanges.pending.mails.requestedAt", name="emailMails", sparse=True),
         # Several accounts may have the same name. Only the one that claimed it first logs in by it.
-        IndexModel(
-            "loginName",
-            name="loginName",
-            unique=True,
-            partialFilterExpression={"loginName": {"$type": "string"}},
-        ),
+        IndexModel("loginName", name="loginNameClaim", unique=True, sparse=True),
         IndexModel("nameKey", name="nameKey"),
         IndexModel([("role", 1), ("_id", 1)], name="role"),
         IndexModel("unfinishedReset.startedAt", name="unfinishedReset", sparse=True),
         IndexModel("unfinishedChange.startedAt", name="unfinishedChange", sparse=True),
     ],
 }
-
+# Was limited to texts by a `partialFilterExpression`, so that no query for a name could use it.
+RETIRED_INDEXES = {"users": ["loginName"]}
 
 _CONTACT_FIELDS = {"name": 1, "email": 1, "emailVerified": 1, "language": 1}
 

@@ -15,12 +15,7 @@ INDEXES = {
         IndexModel("secretHash", name="secretHash", unique=True),
         IndexModel("userId", name="userId"),
         # Only tokens of door devices have the fields of these two.
-        IndexModel(
-            "codeHash",
-            name="codeHash",
-            unique=True,
-            partialFilterExpression={"codeHash": {"$type": "string"}},
-        ),
+        IndexModel("codeHash", name="codeHash", unique=True, sparse=True),
         IndexModel([("deviceEventId", 1), ("_id", -1)], name="devices", sparse=True),
         IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0),
     ],
