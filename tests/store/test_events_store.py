@@ -6,9 +6,11 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import ensure_indexes
 from eventapp.events import (
+    event_log,
     rules,
     service,
     store,
@@ -39,9 +41,16 @@ def found(db, search):
     return [event["title"] for event in rows]
 
 
+def edit(db, event, fields, **options):
+    """Set fields of an event that was read, as somebody without an account."""
+    now = utc_now()
+    note = event_log.note_edit(Actor(), event, fields, now)
+    return store.write_if_unchanged(db, event, fields, now=now, note=note, **options)
+
+
 def test_an_edit_is_written_once_and_raises_revision_and_edit_count(db):
     event = make_event(db)
-    after = store.write_if_unchanged(db, event, {"title": "New"}, now=utc_now())
+    after = edit(db, event, {"title": "New"})
     assert (after["title"], after["rev"], after["__v"]) == ("New", 1, 1)
     assert store.find_event(db, 1)["title"] == "New"
 
@@ -49,7 +58,7 @@ def test_an_edit_is_written_once_and_raises_revision_and_edit_count(db):
 def test_an_edit_that_is_not_shown_raises_all_but_the_edit_count(db):
     """Other processes learn of it, and lists are found again."""
     event = make_event(db)
-    after = store.write_if_unchanged(db, event, {"quotas": []}, now=utc_now(), is_shown=False)
+    after = edit(db, event, {"quotas": []}, is_shown=False)
     assert (after["rev"], after["__v"]) == (1, 0)
     assert get_list_state(after) != get_list_state(event)
     assert [each["rev"] for each in store.find_changes_since(db, "events", event["changedAt"])] == [
@@ -59,8 +68,8 @@ def test_an_edit_that_is_not_shown_raises_all_but_the_edit_count(db):
 
 def test_an_edit_of_an_event_that_has_changed_writes_nothing(db):
     event = make_event(db)
-    store.write_if_unchanged(db, event, {"title": "First"}, now=utc_now())
-    assert store.write_if_unchanged(db, event, {"title": "Second"}, now=utc_now()) is None
+    edit(db, event, {"title": "First"})
+    assert edit(db, event, {"title": "Second"}) is None
     assert store.find_event(db, 1)["title"] == "First"
 
 
@@ -68,13 +77,13 @@ def test_a_sale_counts_as_a_change(db):
     event = make_event(db)
     db.events.update_one({"eventId": 1}, {"$inc": {"ticketTypes.0.availableTickets": -1, "rev": 1}})
     fields = {"ticketTypes": event["ticketTypes"]}
-    assert store.write_if_unchanged(db, event, fields, now=utc_now()) is None
+    assert edit(db, event, fields) is None
     assert store.find_event(db, 1)["ticketTypes"][0]["availableTickets"] == 99
 
 
 def test_only_the_revision_that_was_read_is_deleted(db):
     event = make_event(db)
-    store.write_if_unchanged(db, event, {"title": "New"}, now=utc_now())
+    edit(db, event, {"title": "New"})
     assert store_deletions.delete_if_unchanged(db, event, now=utc_now()) is False
     assert store_deletions.delete_if_unchanged(db, store.find_event(db, 1), now=utc_now()) is True
     assert store.find_event(db, 1) is None
@@ -209,7 +218,7 @@ def test_an_edit_in_between_wins_over_the_update(db):
     entry = {"date": in_days(7), "location": "X"}
     fields = {"schedule": build_schedule([entry], UTC_ZONE).entries}
     fields |= rules.derive_fields({**event, **fields}, in_days(1))
-    store.write_if_unchanged(db, event, fields, now=utc_now())
+    edit(db, event, fields)
     store_timekeeping.set_next_date_if_unchanged(db, stale, rules.midnight(in_days(4)))
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(7))
 
