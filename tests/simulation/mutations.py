@@ -10,7 +10,6 @@ from unittest import mock
 
 from eventapp.bookings import partial_cancellations, recovery, store_payments
 from eventapp.bookings import store as bookings_store
-from eventapp.bookings.payments import late_payments
 from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_promo_codes
@@ -108,9 +107,6 @@ MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     ],
     "moves of one booking that share a key": _with_one_key,
     "a write of a payment without the guard of its revision": _without_payment_guard,
-    "retakes for one payment that share a key": lambda: [
-        (late_payments, "ObjectId", lambda: "one")
-    ],
     "undoing a retake without marking its attempt as void": _without_void_mark,
 }
 
