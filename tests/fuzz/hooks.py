@@ -29,6 +29,8 @@ INEXPRESSIBLE_ERRORS = {
     "Must not be before doorsTime.",
     "Each entry must have its own scheduleId.",
     "Each question must have its own questionId.",
+    # schemathesis adds properties without regard to `propertyNames`.
+    "Must be named by their questionId.",
     # So are the times and the limits of a sale, and the value of a promo code with its kind.
     "Must be after salesFrom.",
     "Must not be below minPerBooking.",
