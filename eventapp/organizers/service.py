@@ -153,7 +153,7 @@ def leave_team(db: Db, user_id: ObjectId, organizer_id: ObjectId) -> None:
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """Delete the memberships of a deleted user, the team of the user, and invitations of the user.
 
-    Whoever has not shown to read the mail of an address cannot delete the invitations to it.
+    The invitations to an address are deleted only with an account that it belongs to.
     """
     store.forget_user(db, user_id)
     if email_key := _find_verified_key(db, user_id):
@@ -161,7 +161,7 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 
 def _find_verified_key(db: Db, user_id: ObjectId) -> str | None:
-    """Return the folded email of a user who may read the mail of the address; None otherwise."""
+    """Return the folded email of a user, None if it is not verified and may be another person's."""
     user = accounts.find_recipients(db, [user_id]).get(user_id)
     return make_email_key(user.email) if user and user.is_verified and user.email else None
 

@@ -150,7 +150,7 @@ def test_the_columns_name_roles_that_may_call_the_route(app):
         assert set(action.own) | set(action.foreign) <= set(USERS), endpoint
         if action.callers != ANYONE:
             assert all(may_call(action, role) for role in action.own), endpoint
-        # A member acts for an organizer, who may do it, too. Managers may do most.
+        # A team never may what its organizer may not. A manager may all that other members may.
         assert not action.team or set(action.own) >= {"organizer", "admin"}, endpoint
         assert not action.team or "manager" in action.team, endpoint
         # Whoever may act on what is foreign may act on what is own, too.

@@ -1,4 +1,4 @@
-"""Holders of schema version 4 are told by mail that organizers see names, and shown then."""
+"""Holders from schema version 4 are shown to organizers once a mail has told them so."""
 
 from datetime import timedelta
 

@@ -97,8 +97,8 @@ class Actor:
     def may_see_draft(self, event_id: int, organizer_id: ObjectId | None) -> bool:
         """Return True if the caller may read this event of this organizer before it is published.
 
-        Members of the team who may only read it may do that whatever the action is, so that they
-        are told that the action is not theirs, and not that there is no such event.
+        Members of the team who may read drafts see the event whatever the action of the request
+        is. So an action that they may not do is answered with 403, not with 404.
         """
         return self._may_act(event_id, organizer_id, READERS)
 
