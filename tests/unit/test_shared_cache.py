@@ -75,12 +75,16 @@ def test_values_that_others_wrote_or_moved_are_not_found(port):
     assert get_count("foreign") == before + 5
 
 
-def test_no_call_is_made_before_redis_has_answered_a_probe(port):
+def test_no_call_is_made_before_redis_has_answered_a_probe(port, monkeypatch):
+    is_allowed = threading.Event()
+    probe = RedisCache._probe
+    monkeypatch.setattr(RedisCache, "_probe", lambda cache: is_allowed.wait(30) and probe(cache))
     cache = RedisCache(redis_url(port), SECRET)
     began = time.perf_counter()
     assert cache.get(["a"]) == [None]
     cache.put({"a": b"1"}.items(), LIFETIME)
     assert time.perf_counter() - began < 0.5
+    is_allowed.set()
     eventually(lambda: cache._is_available)
     assert cache.get(["a"]) == [None]
 
