@@ -17,6 +17,7 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py
 # Features, top to bottom: each may call the services of those after it, never of those before it.
 FEATURE_ORDER = (
     "android",
+    "webhooks",
     "messages",
     "devices",
     "tickets",
