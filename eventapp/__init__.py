@@ -68,7 +68,7 @@ from eventapp.events import store as events_store
 from eventapp.events import store_log as event_log_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
-from eventapp.events.migration import migrate_events
+from eventapp.events.migration import migrate_events, refold_events
 from eventapp.events.popularity import POPULARITY, Popularity
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.favorites import service as favorites
@@ -263,6 +263,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
         due_work.retry_all(db, utc_now())
         # Cells and queues are counted last: they count by the entries of the schedule.
         is_migrated = migrate_events(db, default_zone, utc_now())
+        is_migrated = refold_events(db, utc_now()) and is_migrated
         is_migrated = migrate_bookings(db, utc_now()) and is_migrated
         is_migrated = migrate_payments(db, utc_now()) and is_migrated
         is_migrated = migrate_waitlist(db, utc_now()) and is_migrated

@@ -107,6 +107,7 @@ WRITES: Table = {
         "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
         "events.store_migration": (
             *("schedule", "nextScheduleId", "overAt", "rev", "__v", "terms", "changedAt"),
+            *("titleKey", "places", "tagKeys"),
         ),
         "events.store_ownership": (
             *("organizerId", "updatedAt", "rev", "__v", "terms", "changedAt"),
@@ -250,7 +251,10 @@ READS: Table = {
         "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
         "events.store_log": ("eventId", "logEntries"),
-        "events.store_migration": ("eventId", "rev", "schedule", "nextScheduleId"),
+        "events.store_migration": (
+            *("eventId", "rev", "schedule", "nextScheduleId"),
+            *("title", "tags", "titleKey", "places", "tagKeys"),
+        ),
         "events.store_ownership": ("eventId", "organizer", "organizerId", "status", "overAt"),
         "events.store_timekeeping": ("eventId", "rev", "schedule"),
         "events.store_schedules": ("eventId", "schedule"),

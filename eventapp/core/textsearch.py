@@ -1,13 +1,12 @@
 """Fold texts for comparison, and search texts as MongoDB's `$text` does.
 
-Folding brings texts into the form in which they are compared. There are three functions, and they
+Folding brings texts into the form in which they are compared. There are two functions, and they
 must stay different, because stored keys were made with each of them:
 
-- `fold_filter_key` removes case, accents and compatibility forms. Event filters, the order by
-  title and the names of ticket types use it.
+- `fold_text` removes case, accents, compatibility forms and typographic variants. Search, event
+  filters, the order by title and the names of ticket types use it.
 - `fold_account_name` removes case and spacing but keeps accents. Accounts use it for names and
   emails.
-- `fold_search_word` removes case and accents as MongoDB's text index does. Text search uses it.
 
 Searching: a `$search` string is parsed into words and phrases, words are stemmed into terms, and
 each term of a document is scored. There are two scoring functions, one for each index:
@@ -47,17 +46,38 @@ wouldn't you you'd you'll you're you've your yours yourself yourselves
 _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
-def fold_filter_key(text: str) -> str:
-    """Return `text` without case, accents and compatibility forms: "Straße" becomes "strasse".
+# What `fold_text` replaces besides case, compatibility forms and marks. Unicode does not decompose
+# these letters, though people type them without the stroke.
+_FOLDED_LETTERS = {
+    **{"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ŀ": "l"},
+    **{"æ": "ae", "œ": "oe", "þ": "th", "ŋ": "n", "ĸ": "k"},
+}
+_FOLDED_SIGNS = {
+    **dict.fromkeys("‘’‚‛ʹʻʼʽˈ`´′‵ꞌ", "'"),
+    **dict.fromkeys("“”„‟«»″‶", '"'),
+    **dict.fromkeys("‐‑‒–—―⁃−﹘﹣－", "-"),
+    # Soft hyphens, spaces without width and their like.
+    **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
+}
+_FOLDED_CHARACTERS = str.maketrans({**_FOLDED_LETTERS, **_FOLDED_SIGNS})
 
-    Folding a folded text changes nothing. Events store `titleKey`, `places` and `tagKeys` in this
-    form, and the values of the filters by city and tag are folded in the same way.
+
+def fold_text(text: str) -> str:
+    """Return `text` in the form in which texts are compared: "Straße" becomes "strasse".
+
+    It is in lower case and in Unicode's compatibility form, without accents and other marks. Quotes
+    and hyphens are plain, and letters with a stroke have none. Folding a folded text changes
+    nothing. Events store `titleKey`, `places` and `tagKeys` in this form.
     """
-    folded = text
+    if text.isascii():
+        return text.lower().replace("`", "'")
+    # The acute accent that stands for an apostrophe would be decomposed into a space and a mark.
+    folded = text.translate(_FOLDED_CHARACTERS)
     # Decomposing can produce letters with case, and folding case can produce letters with accents.
     for _pass in range(2):
         folded = unicodedata.normalize("NFKD", folded.casefold())
         folded = "".join(char for char in folded if not unicodedata.combining(char))
+        folded = folded.translate(_FOLDED_CHARACTERS)
     return folded
 
 
@@ -68,17 +88,6 @@ def fold_account_name(text: str) -> str:
     of the search for accounts is folded in the same way. "José" and "Jose" are different names.
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def fold_search_word(text: str) -> str:
-    """Return `text` in lower case and without diacritics: "Café" becomes "cafe".
-
-    MongoDB's text index compares words and phrases in this form.
-    """
-    if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFD", text.lower())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 # The terms of words up to MAX_CACHED_WORD characters are cached, which takes at most 25 MB.
@@ -98,7 +107,7 @@ def _find_cached_term(word: str) -> str | None:
 
 
 def _stem(word: str) -> str:
-    return fold_search_word(_STEMMER.stemWord(word))
+    return fold_text(_STEMMER.stemWord(word))
 
 
 def extract_terms(text: str) -> list[str]:
@@ -149,9 +158,9 @@ def parse_search(search: str) -> TextQuery:
 
 def _add_phrase(query: TextQuery, phrase: str, negated: bool) -> None:
     if negated:
-        query.excluded_phrases.append(fold_search_word(phrase))
+        query.excluded_phrases.append(fold_text(phrase))
         return
-    query.phrases.append(fold_search_word(phrase))
+    query.phrases.append(fold_text(phrase))
     query.terms.update(extract_terms(phrase))
 
 

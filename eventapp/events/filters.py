@@ -21,7 +21,7 @@ from marshmallow import fields, validate
 from eventapp.core.database import Query
 from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectIdField, StrictText
 from eventapp.core.json import JsonObject
-from eventapp.core.textsearch import fold_filter_key
+from eventapp.core.textsearch import fold_text
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
 from eventapp.events.offer_conditions import IS_PUBLIC, make_offer_condition, make_range_condition
 from eventapp.events.rules import CATEGORIES, PUBLISHED, midnight
@@ -124,7 +124,7 @@ class CityFilter(Filter):
 
     @classmethod
     def from_query(cls, query: JsonObject) -> Self | None:
-        city_key = fold_filter_key(query.get("city", ""))
+        city_key = fold_text(query.get("city", ""))
         # An empty text sets no filter.
         return None if city_key == "" else cls(city_key)
 
@@ -153,7 +153,7 @@ class TagsFilter(Filter):
 
     @classmethod
     def from_query(cls, query: JsonObject) -> Self | None:
-        tag_keys = tuple(fold_filter_key(tag) for tag in query.get("tags", ()))
+        tag_keys = tuple(fold_text(tag) for tag in query.get("tags", ()))
         # An empty list sets no filter.
         return None if tag_keys == () else cls(tag_keys)
 

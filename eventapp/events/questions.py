@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
-from eventapp.core.textsearch import fold_filter_key
+from eventapp.core.textsearch import fold_text
 from eventapp.events.question_types import Question, QuestionInput
 from eventapp.events.ticket_types import list_visible_types
 from eventapp.events.types import Event, TicketType
@@ -68,10 +68,10 @@ def merge_questions(
     """
     unmatched = {each["questionId"]: each for each in stored}
     by_id = [unmatched.pop(each.get("questionId", 0), None) for each in requested]
-    by_label = {fold_filter_key(each["label"]): each for each in unmatched.values()}
+    by_label = {fold_text(each["label"]): each for each in unmatched.values()}
     merged = []
     for each, found in zip(requested, by_id, strict=True):
-        replaced = found or by_label.pop(fold_filter_key(each["label"]), None)
+        replaced = found or by_label.pop(fold_text(each["label"]), None)
         question_id = replaced["questionId"] if replaced else next_id
         next_id += replaced is None
         merged.append(_make_question(question_id, each))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple, cast
 
-from eventapp.core.textsearch import fold_filter_key
+from eventapp.core.textsearch import fold_text
 from eventapp.events.bodies import (
     EventView,
     ScheduleEntryView,
@@ -23,6 +23,7 @@ from eventapp.events.ticket_types import (
 from eventapp.events.types import (
     Closable,
     DerivedFields,
+    DerivedTextFields,
     Event,
     EventWrite,
     ListedParts,
@@ -32,6 +33,7 @@ from eventapp.events.types import (
     ScheduleChangeFields,
     ScheduleEntry,
     Terms,
+    Texts,
 )
 
 CATEGORIES = (
@@ -115,9 +117,16 @@ def derive_fields(event: ListedParts, today: date) -> DerivedFields:
         "listed": event["status"] == PUBLISHED and bool(upcoming) and bool(public_types),
         "minPrice": min(ticket_type["price"] for ticket_type in public_types or types),
         "available": sum(ticket_type["availableTickets"] for ticket_type in types),
-        "titleKey": fold_filter_key(event["title"]),
-        "places": sorted({fold_filter_key(entry["location"]) for entry in event["schedule"]}),
-        "tagKeys": sorted({fold_filter_key(tag) for tag in event["tags"]}),
+        **derive_text_fields(event),
+    }
+
+
+def derive_text_fields(event: Texts) -> DerivedTextFields:
+    """Return the fields by which texts are compared and sorted."""
+    return {
+        "titleKey": fold_text(event["title"]),
+        "places": sorted({fold_text(entry["location"]) for entry in event["schedule"]}),
+        "tagKeys": sorted({fold_text(tag) for tag in event["tags"]}),
     }
 
 

@@ -2,15 +2,27 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import TypeAlias, TypedDict, cast
 
 from pymongo import ASCENDING, UpdateOne
 
 from eventapp.core.database import Db, Query, exclude_ids
 from eventapp.events.store import SET_CHANGED_AT
-from eventapp.events.types import ScheduleEntry, UnmigratedEvent
+from eventapp.events.types import (
+    DerivedTextFields,
+    EventRevision,
+    RefoldedEvent,
+    ScheduleEntry,
+    UnmigratedEvent,
+)
 
 _FIELDS = dict.fromkeys(("eventId", "rev", "schedule", "nextScheduleId"), 1)
+# What `rules.derive_text_fields` reads and computes.
+_TEXT_FIELDS = dict.fromkeys(
+    ("eventId", "rev", "title", "schedule.location", "tags", "titleKey", "places", "tagKeys"), 1
+)
+# An event, and its texts as this version folds them.
+RefoldedTexts: TypeAlias = tuple[EventRevision, DerivedTextFields]
 
 
 class ScheduleFields(TypedDict):
@@ -51,3 +63,37 @@ def write_if_unchanged(db: Db, changes: Sequence[tuple[UnmigratedEvent, Schedule
         for event, fields in changes
     ]
     return db.events.bulk_write(writes, ordered=False).modified_count
+
+
+def find_texts(
+    db: Db, event_id: int, limit: int, without: Sequence[object] = ()
+) -> list[RefoldedEvent]:
+    """Return the next events after this eventId, in order, with their texts.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    excluded = exclude_ids(without, "eventId").get("eventId", {})
+    where: Query = {"eventId": {"$gt": event_id, **excluded}}
+    found = db.events.find(where, _TEXT_FIELDS).sort("eventId", ASCENDING).limit(limit)
+    return cast(list[RefoldedEvent], list(found))
+
+
+def write_texts_if_unchanged(db: Db, changes: Sequence[RefoldedTexts]) -> int:
+    """Set the folded texts of the events that still have the revision that was read.
+
+    No answer shows these fields, so the change counts as no edit.
+
+    Returns:
+        How many events there were, also if some have changed since.
+    """
+    writes = [
+        UpdateOne(
+            {"eventId": event["eventId"], "rev": event["rev"]},
+            {"$set": texts, "$inc": {"rev": 1}, **SET_CHANGED_AT},
+        )
+        for event, texts in changes
+    ]
+    if writes:
+        db.events.bulk_write(writes, ordered=False)
+    return len(writes)

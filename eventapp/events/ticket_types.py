@@ -4,7 +4,7 @@ from collections.abc import Container, Hashable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
-from eventapp.core.textsearch import fold_filter_key
+from eventapp.core.textsearch import fold_text
 from eventapp.events.bodies import TicketTypeInput, TicketTypePatch, TicketTypeView
 from eventapp.events.quotas import count_available, count_left
 from eventapp.events.sales_rules import SaleStateName, Visibility, VisibilityName
@@ -153,9 +153,9 @@ def _find_replaced(
     """
     unmatched = {each["ticketTypeId"]: each for each in stored}
     by_id = [unmatched.pop(each.get("ticketTypeId", 0), None) for each in requested]
-    by_name = {fold_filter_key(each["type"]): each for each in unmatched.values()}
+    by_name = {fold_text(each["type"]): each for each in unmatched.values()}
     pairs = zip(requested, by_id, strict=True)
-    return [found or by_name.get(fold_filter_key(each["type"])) for each, found in pairs]
+    return [found or by_name.get(fold_text(each["type"])) for each, found in pairs]
 
 
 def patch_ticket_type(ticket_type: TicketType, patch: TicketTypePatch) -> TicketType | None:
@@ -206,7 +206,7 @@ def has_duplicates(values: Iterable[Hashable]) -> bool:
 
 def has_duplicate_names(ticket_types: Iterable[TicketType | TicketTypeInput]) -> bool:
     """Return whether two ticket types have the same name, ignoring case and accents."""
-    return has_duplicates(fold_filter_key(ticket_type["type"]) for ticket_type in ticket_types)
+    return has_duplicates(fold_text(ticket_type["type"]) for ticket_type in ticket_types)
 
 
 def present_ticket_types(

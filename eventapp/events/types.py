@@ -128,13 +128,18 @@ EditCount = TypedDict(
 )
 
 
-class ListedParts(TypedDict):
-    """The parts of an event from which `rules.derive_fields` computes others."""
+class Texts(TypedDict):
+    """The parts of an event from which `rules.derive_text_fields` computes others."""
 
     title: str  # 1 to 200 characters
     schedule: list[ScheduleEntry]  # 1 to 100, in the organizer's order
-    ticketTypes: list[TicketType]  # 1 to 50, in the organizer's order
     tags: list[str]  # up to 20, as the organizer wrote them
+
+
+class ListedParts(Texts):
+    """The parts of an event from which `rules.derive_fields` computes others."""
+
+    ticketTypes: list[TicketType]  # 1 to 50, in the organizer's order
     status: str  # one of rules.EVENT_STATUSES
 
 
@@ -235,7 +240,15 @@ class EventPatch(QuestionEdit, total=False):
     closing: datetime
 
 
-class DerivedFields(TypedDict):
+class DerivedTextFields(TypedDict):
+    """The fields that `rules.derive_text_fields` computes; EventFields documents them."""
+
+    titleKey: str
+    places: list[str]
+    tagKeys: list[str]
+
+
+class DerivedFields(DerivedTextFields):
     """The fields that `rules.derive_fields` computes; EventFields documents them."""
 
     firstDate: datetime
@@ -246,9 +259,6 @@ class DerivedFields(TypedDict):
     listed: bool
     minPrice: float
     available: int
-    titleKey: str
-    places: list[str]
-    tagKeys: list[str]
 
 
 # Projections.
@@ -370,6 +380,10 @@ class UnmigratedEvent(EventRevision):
 
     schedule: list[ScheduleEntry]
     nextScheduleId: NotRequired[int]
+
+
+class RefoldedEvent(EventRevision, Texts, DerivedTextFields):
+    """An event with the texts that are folded, and with their stored folded forms."""
 
 
 class ClosingEvent(EventKey):

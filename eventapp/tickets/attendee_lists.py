@@ -19,7 +19,7 @@ from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
 from eventapp.core.json import MAX_INT64, JsonObject
-from eventapp.core.textsearch import fold_filter_key
+from eventapp.core.textsearch import fold_text
 from eventapp.events import service as events
 from eventapp.tickets import rules, store
 from eventapp.tickets.types import AttendeeRow, TicketedBooking
@@ -67,14 +67,14 @@ class AttendeeFilters:
             return False
         if self.checked_in not in (None, row["checkedInAt"] is not None):
             return False
-        return self.search is None or self._is_found(fold_filter_key(self.search), row)
+        return self.search is None or self._is_found(fold_text(self.search), row)
 
     @staticmethod
     def _is_found(wanted: str, row: AttendeeRow) -> bool:
         people = (row["attendee"], row["holder"])
         texts = [each[name] for each in people if each for name in ("name", "email")]
         texts.append(row["bookingReference"])
-        return any(wanted in fold_filter_key(text) for text in texts if text)
+        return any(wanted in fold_text(text) for text in texts if text)
 
 
 ALL_TICKETS = AttendeeFilters()

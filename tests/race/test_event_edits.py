@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eventapp.core.access.actor import Actor
-from eventapp.core.textsearch import fold_filter_key
+from eventapp.core.textsearch import fold_text
 from eventapp.events import deletions, editing, store
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.events.errors import EditConflict, EventHasBookings
@@ -199,7 +199,7 @@ def test_an_edit_that_is_always_overtaken_gives_up_and_writes_nothing(db, event,
 
     def overtaken(stored: Any) -> dict[str, Any]:
         sell_one(db)
-        return {"title": "Never", "titleKey": fold_filter_key("Never")}
+        return {"title": "Never", "titleKey": fold_text("Never")}
 
     with pytest.raises(EditConflict):
         edit(db, overtaken)

@@ -9,7 +9,7 @@ from eventapp import prepare_database
 from eventapp.core.clock import utc_now
 from eventapp.core.database import SCHEMA_VERSION, SchemaTooNew, check_schema_version
 from eventapp.events import migration, store_migration
-from tests.factories import make_event
+from tests.factories import day, make_event
 
 ATHENS = ZoneInfo("Europe/Athens")
 ENTRY_FIELDS = ("scheduleId", "timezone", "overAt", "moves")
@@ -157,3 +157,67 @@ def test_a_request_to_a_database_of_a_newer_version_is_answered_503(db, app, cli
     )
     monkeypatch.setattr("eventapp.core.database.lifecycle.utc_now", lambda: tomorrow)
     assert client.get("/api/events").status_code == 503
+
+
+OLD_KEYS = {"titleKey": "røyksopp", "places": ["o’brien’s pub, łodz"], "tagKeys": ["’80s"]}
+NEW_KEYS = {"titleKey": "royksopp", "places": ["o'brien's pub, lodz"], "tagKeys": ["'80s"]}
+
+
+def make_event_of_version_5(db):
+    """Store an event with its texts folded as version 5 folded them."""
+    schedule = [{"date": day(30), "location": "O’Brien’s Pub, Łódź"}]
+    event = make_event(db, title="Røyksopp", tags=["’80s"], schedule=schedule)
+    db.events.update_one({"_id": event["_id"]}, {"$set": OLD_KEYS})
+    return event["eventId"]
+
+
+def get_keys(db, event_id):
+    event = find(db, event_id)
+    return {name: event[name] for name in OLD_KEYS}
+
+
+def test_texts_are_folded_anew_without_a_visible_edit(db, client):
+    event_id = make_event_of_version_5(db)
+    before = find(db, event_id)
+    prepare_old(db)
+    after = find(db, event_id)
+    assert get_keys(db, event_id) == NEW_KEYS
+    assert (after["rev"], after["__v"]) == (before["rev"] + 1, before["__v"])
+    assert after["changedAt"] > before["changedAt"]
+    for query in ("city=o'brien's", "city=O’Brien’s", "city=lodz", "tags='80s"):
+        assert [row["eventId"] for row in client.get(f"/api/events?{query}").json["events"]] == [1]
+
+
+def test_texts_that_are_folded_right_are_not_written(db):
+    event_id = make_event_of_version_5(db)
+    prepare_old(db)
+    before = find(db, event_id)
+    prepare_old(db)
+    assert find(db, event_id) == before
+
+
+def test_an_event_that_changes_during_the_refolding_is_read_again(db, monkeypatch):
+    event_id = make_event_of_version_5(db)
+    read = store_migration.find_texts
+
+    def read_and_change(*args):
+        found = read(*args)
+        monkeypatch.undo()
+        db.events.update_one(
+            {"eventId": event_id}, {"$set": {"title": "Sælør"}, "$inc": {"rev": 1}}
+        )
+        return found
+
+    monkeypatch.setattr(store_migration, "find_texts", read_and_change)
+    assert migration.refold_events(db, utc_now())
+    assert get_keys(db, event_id) == {**NEW_KEYS, "titleKey": "saelor"}
+
+
+def test_an_event_that_cannot_be_refolded_delays_no_other(db):
+    broken, sound = make_event_of_version_5(db), make_event_of_version_5(db)
+    db.events.update_one({"eventId": broken}, {"$unset": {"title": ""}})
+    assert not migration.refold_events(db, utc_now())
+    assert get_keys(db, broken) == OLD_KEYS
+    assert get_keys(db, sound) == NEW_KEYS
+    failed = db.failedWork.find_one({"kind": "event refolding"})
+    assert (failed["key"], failed["attempts"]) == (broken, 1)

@@ -13,6 +13,8 @@ Versions:
 3  waitlist entries have the id of the schedule entry that they wait for; events count them by entry
    and type, and number them together.
 4  bookings have all attempts to pay for them, with their states.
+5  it is recorded which holders are to be told that organizers see their names.
+6  the folded texts of events have plain quotes and hyphens, and letters without strokes.
 """
 
 from typing import TypedDict, cast
@@ -20,7 +22,7 @@ from typing import TypedDict, cast
 from eventapp.core.database.client import Db
 from eventapp.core.errors import DatabaseUnavailable
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _KEY = "schemaVersion"
 
 

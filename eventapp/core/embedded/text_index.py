@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eventapp.core.textsearch import TextQuery, fold_search_word, parse_search, score_as_mongodb
+from eventapp.core.textsearch import TextQuery, fold_text, parse_search, score_as_mongodb
 
 
 def _iter_strings(value: Any, path: list[str]) -> Iterator[str]:
@@ -29,7 +29,7 @@ class _IndexedDocument:
     @cached_property
     def _folded_texts(self) -> list[str]:
         """The texts in the form in which phrases are compared, computed when first needed."""
-        return [fold_search_word(text) for _, text in self.texts]
+        return [fold_text(text) for _, text in self.texts]
 
     def contains(self, folded_phrase: str) -> bool:
         """Return whether a text contains this phrase, which `parse_search` has folded."""
