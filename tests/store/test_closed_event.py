@@ -88,6 +88,7 @@ UNGUARDED = {
     store_log.remove_pending,
     store_log.clear_due,
     store_migration.write_if_unchanged,
+    store_migration.write_texts_if_unchanged,
     store_ownership.set_organizer,
     store_alerts.clear_schedule_changes,
     store_alerts.postpone_schedule_changes,
