@@ -2,6 +2,9 @@
 
 It needs wrk, and in MONGO_URI a MongoDB server on this machine, where it uses a database of its own
 and drops it at the end. Other load on the machine distorts the figures: run `uptime` first.
+
+The row `quality` asks judged queries and measures no time. Without MONGO_URI, it runs on an
+embedded store.
 """
 
 import argparse
@@ -21,12 +24,17 @@ from eventapp.core.database import is_unavailable
 from scripts.bench.benchmark import measure_table, print_progress
 from scripts.bench.growth import SIZES, measure_growth
 from scripts.bench.growth_report import render_markdown, write_pages
+from scripts.bench.quality.judgments import read_queries
+from scripts.bench.quality.measure import measure_quality
+from scripts.bench.quality.report import format_misses, format_quality, make_report
 from scripts.bench.table import PARTS, format_table
 from scripts.bench.wrk import BenchmarkError, require_wrk
 from scripts.configured_database import exit_with_error
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 MAX_SIZE = 1_000_000
+# What the command measures besides the rows of its table.
+OTHER_PARTS = {"growth", "quality"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,9 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_on_signal)
     try:
-        uri = make_scratch_uri(os.environ.get("MONGO_URI", ""))
-        require_wrk()
-        report = run(uri, options)
+        report = run(os.environ.get("MONGO_URI", ""), options)
     except BenchmarkError as error:
         exit_with_error("bench", error, 2)
     except PyMongoError as error:
@@ -53,18 +59,31 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(row["met"] for row in report.get("rows", ())) else 1
 
 
-def run(uri: str, options: argparse.Namespace) -> dict[str, Any]:
+def run(server_uri: str, options: argparse.Namespace) -> dict[str, Any]:
     """Measure what the options ask for, print each table when it is complete, return the report."""
-    parts, report = set(options.parts) - {"growth"}, {}
+    report: dict[str, Any] = {}
+    parts = set(options.parts) - OTHER_PARTS
     measures_growth = options.sizes or "growth" in options.parts
-    if parts or not measures_growth:
+    measures_quality = "quality" in options.parts
+    if parts or not (measures_growth or measures_quality):
+        uri = make_scratch_uri(server_uri)
+        require_wrk()
         report = measure_table(uri, parts or set(PARTS), options.rounds, options.seconds)
         print(format_table(report["rows"]))
     if measures_growth:
-        growth = measure_growth(uri, options.sizes or SIZES, print_progress)
+        growth = measure_growth(
+            make_scratch_uri(server_uri), options.sizes or SIZES, print_progress
+        )
         write_pages(growth, ROOT / "docs")
         print(render_markdown(growth))
         report["growth"] = growth
+    if measures_quality:
+        uri_or_embedded = make_scratch_uri(server_uri) if server_uri else None
+        print_progress("asking the judged queries")
+        scores = measure_quality(uri_or_embedded, read_queries())
+        report["quality"] = make_report(scores)
+        print(format_quality(report["quality"]["rows"]))
+        print(format_misses(scores))
     return report
 
 
@@ -75,7 +94,9 @@ def _exit_on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scripts.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="ROW", help=f"{', '.join(PARTS)}, growth")
+    parser.add_argument(
+        "parts", nargs="*", metavar="ROW", help=", ".join([*PARTS, *sorted(OTHER_PARTS)])
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     parser.add_argument("--rounds", type=_parse_count, default=3, metavar="N")
     parser.add_argument(
@@ -85,7 +106,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         "--sizes", type=_parse_sizes, metavar="N,N", help="measure growth at these sizes"
     )
     options = parser.parse_args(arguments)
-    unknown = set(options.parts) - {*PARTS, "growth"}
+    unknown = set(options.parts) - {*PARTS, *OTHER_PARTS}
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     return options
