@@ -239,6 +239,11 @@ class Config:
         validate_api_base,
         help="Where the API of Stripe is. Tests name an imitation on this machine.",
     )
+    webhook_allow_private: bool = setting(
+        "false",
+        help="true lets webhooks be sent to private addresses, such as a receiver on this machine. "
+        "Production refuses it.",
+    )
     smtp_url: str | None = setting(
         None,
         make_url_validator("smtp", "smtps", example="smtp://user:pass@host:port"),
@@ -324,6 +329,8 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     secret = _choose_secret(config)
     if config.is_production and not config.public_base_url:
         raise ConfigError("PUBLIC_BASE_URL: must be set when APP_ENV is production")
+    if config.is_production and config.webhook_allow_private:
+        raise ConfigError("WEBHOOK_ALLOW_PRIVATE: is refused when APP_ENV is production")
     if config.is_production and config.require_verified_email and not config.smtp_url:
         raise ConfigError("REQUIRE_VERIFIED_EMAIL: needs SMTP_URL when APP_ENV is production")
     return replace(

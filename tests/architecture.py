@@ -266,6 +266,12 @@ LAYERS: dict[str, dict[str, str]] = {
         "check_ins": "service",
         "signing_key": "service",
     },
+    "webhooks": {
+        "addresses": "service",
+        "lookups": "service",
+        "signatures": "service",
+        "transport": "service",
+    },
     "waitlist": {
         "auditing": "service",
         "joining": "service",

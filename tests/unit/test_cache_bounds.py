@@ -43,6 +43,7 @@ BOUNDS = {
     "events/popularity.py": "100,000 interactions of each kind, of 0.1 kB",
     "inventory/sale_states.py": "20 MB",
     "notifications/live.py": "40 ids for each open stream",
+    "webhooks/transport.py": "one set of certificate authorities",
 }
 WIDEST = "\ufdfa"  # 3 bytes in UTF-8, which folding replaces by 18 characters of 2 bytes
 

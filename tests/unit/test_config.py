@@ -53,6 +53,7 @@ DEFAULTS = {
     "STRIPE_API_BASE": "https://api.stripe.com",
     "SMTP_URL": "",
     "MAIL_FROM": "",
+    "WEBHOOK_ALLOW_PRIVATE": "false",
     "CACHE_URL": "",
     "DEMO_OPEN": "false",
     "LOG_LEVEL": "info",
@@ -226,6 +227,14 @@ def test_a_bad_value_is_named_in_one_line(load, name, value):
         ("PUBLIC_BASE_URL", {"JWT_SECRET": STRONG, "PUBLIC_BASE_URL": " "}),
         ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "true"}),
         ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "1"}),
+        (
+            "WEBHOOK_ALLOW_PRIVATE",
+            {
+                "JWT_SECRET": STRONG,
+                "PUBLIC_BASE_URL": "https://tickets.example.org",
+                "WEBHOOK_ALLOW_PRIVATE": "true",
+            },
+        ),
     ],
 )
 def test_production_refuses_weak_settings(load, name, changes):
