@@ -83,6 +83,7 @@ ROWS = (
         Action("see events", ANYONE, ORGANIZERS, ADMINS, EVENTS_READ, READERS),
         (
             *("events.list_events", "events.show_event", "events.popular_events"),
+            "events.suggest_texts",
             *("recoms.recommend", "event_parts.list_types", "availability.show_availability"),
             *("event_quotes.make_quote", "messages.list_messages", "streams.stream_event"),
             *("organizer_profiles.show_profile", "organizer_events.list_events"),

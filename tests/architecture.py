@@ -211,6 +211,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_log": "store",
         "store_migration": "store",
         "store_timekeeping": "store",
+        "store_suggestions": "store",
+        "suggesting": "service",
         "timekeeping": "service",
     },
     "inventory": {

@@ -256,6 +256,10 @@ READS: Table = {
             *("title", "tags", "titleKey", "places", "tagKeys"),
         ),
         "events.store_ownership": ("eventId", "organizer", "organizerId", "status", "overAt"),
+        "events.store_suggestions": (
+            *("eventId", "listed", "title", "schedule", "organizer", "category", "tags"),
+            *("titleKey", "places", "tagKeys", "popularity"),
+        ),
         "events.store_timekeeping": ("eventId", "rev", "schedule"),
         "events.store_schedules": ("eventId", "schedule"),
         "inventory.store": (

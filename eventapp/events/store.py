@@ -97,7 +97,8 @@ BASE_INDEX_FIELDS = (
     "title",
     "description",
     "tags",
-    *("schedule.scheduleId", "schedule.date", "schedule.overAt"),
+    "organizer",
+    *("schedule.scheduleId", "schedule.date", "schedule.overAt", "schedule.location"),
     *("ticketTypes.ticketTypeId", "ticketTypes.availableTickets", "ticketTypes.waiting"),
     *("ticketTypes.visibility", "quotas"),
 )

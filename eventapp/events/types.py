@@ -305,9 +305,10 @@ class CountedStock(NamedTuple):
 
 
 class IndexedEntry(TypedDict):
-    """The fields of a schedule entry that list filters compare."""
+    """The fields of a schedule entry that list filters compare, and that are suggested."""
 
     date: datetime
+    location: str
     scheduleId: NotRequired[int]  # this and the next are absent until the event is migrated
     overAt: NotRequired[datetime]
 
@@ -334,6 +335,7 @@ class IndexedEvent(EventKey, Terms):
     description: str
     tags: list[str]
     category: str
+    organizer: str
     organizerId: ObjectId | None
     places: list[str]
     tagKeys: list[str]

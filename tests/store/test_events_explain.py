@@ -9,6 +9,7 @@ from bson import ObjectId
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import event_log, log_lists, service, store, store_log, timekeeping
 from eventapp.events.cache.event_cache import EVENT_CACHE
+from eventapp.events.index.live_index import LiveIndex
 from tests import factories
 from tests.bookings_factories import Caller
 from tests.conftest import MONGO_URI
@@ -117,6 +118,13 @@ def test_each_filter_uses_an_index(recorded, query):
     days = {"soon": factories.day(3), "later": factories.day(9), "someone": "0" * 24}
     path = "/api/events?" + query.format(**days)
     assert_indexed(recorded, commands_of(recorded, "GET", path))
+
+
+@pytest.mark.parametrize("answered_by", ["index", "database"])
+def test_suggestions_use_indexes(recorded, monkeypatch, answered_by):
+    if answered_by == "database":
+        monkeypatch.setattr(LiveIndex, "suggest", lambda *_: None)
+    assert_indexed(recorded, commands_of(recorded, "GET", "/api/events/suggest?q=title"))
 
 
 @pytest.mark.parametrize("sort", ["eventId", "title", "date", "price"])

@@ -34,6 +34,7 @@ from eventapp.events.index.postings import (
     ScoredPostingList,
     Scores,
 )
+from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
 from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import (
     LATEST,
@@ -197,6 +198,7 @@ class EventIndex:
         self._distinct_empty_stocks = dict[tuple[bool, ...], tuple[bool, ...]]()
         self._words = dict[str, ScoredPostingList]()
         self._facets = Facets(FACETS)
+        self._suggestions = SuggestionIndex()
         for event in events:
             self.add(event)
         self._compact()
@@ -239,6 +241,7 @@ class EventIndex:
         self._last_days.append(event["lastDate"].toordinal())
         self._changes_at.append(changes_at)
         self._active.append(event["listed"])
+        self._suggestions.add(event)
         if event["listed"]:
             self._next_change = min(self._next_change, changes_at)
             self._add_postings(event, row, now)
@@ -269,8 +272,13 @@ class EventIndex:
         if row is not None:
             self._unsorted_rows.pop(event_id, None)
             self._terms[row] = REMOVED
-            self._inactive_count += self._active[row]
+            self._deactivate(row)
+
+    def _deactivate(self, row: int) -> None:
+        if self._active[row]:
             self._active[row] = False
+            self._inactive_count += 1
+            self._suggestions.remove(row, int(self._event_ids.values()[row]))
 
     def _find_row(self, event_id: int) -> int | None:
         """Return the last row of the event, which may be inactive; None if there is none."""
@@ -286,8 +294,8 @@ class EventIndex:
         """Deactivate the events whose last date is before today."""
         past = np.frombuffer(self._last_days, np.int32) < today.toordinal()
         active = np.frombuffer(self._active, np.bool_)
-        active[past] = False
-        self._inactive_count = len(active) - int(np.count_nonzero(active))
+        for row in np.flatnonzero(past & active).tolist():
+            self._deactivate(row)
 
     def find_outdated(self) -> list[int]:
         """Return the listed events that are to be added again, because an entry is over by now.
@@ -303,6 +311,10 @@ class EventIndex:
         self._next_change = float(later.min()) if len(later) else LATEST.timestamp()
         ids: list[int] = self._event_ids.values()[listed & (changes_at <= now)].tolist()
         return ids
+
+    def suggest(self, words: Sequence[str]) -> Suggestions:
+        """Return texts of listed events that begin with these folded words, or contain them."""
+        return self._suggestions.suggest(words)
 
     def find(self, filters: Sequence[Filter], words: TextQuery | None) -> Matches:
         """Return the listed events that match all filters and the words.

@@ -27,6 +27,7 @@ from eventapp.core.textsearch import parse_search
 from eventapp.events import store
 from eventapp.events.filters import FACET_FIELDS, Filter
 from eventapp.events.index.event_index import EventIndex, Matches
+from eventapp.events.index.suggestions import Suggestions
 from eventapp.events.rules import ListState
 from eventapp.events.types import IndexedEvent
 
@@ -98,6 +99,14 @@ class LiveIndex:
         if words and (words.phrases or words.excluded_phrases):
             return None
         return self._query(today, lambda index: index.find(filters, words))
+
+    def suggest(self, words: Sequence[str], today: date) -> Suggestions | None:
+        """Return texts of listed events that begin with these folded words, or contain them.
+
+        Returns:
+            None if the database must answer.
+        """
+        return self._query(today, lambda index: index.suggest(words))
 
     def count(self, today: date) -> int | None:
         """Return how many events are listed, or None if the database must answer."""

@@ -21,7 +21,7 @@ from eventapp.core.http.responses import (
 from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
-from eventapp.events import bodies, editing, listing, photos, service
+from eventapp.events import bodies, editing, listing, photos, service, suggesting
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.popularity import POPULARITY
@@ -29,6 +29,7 @@ from eventapp.events.schemas.answers import (
     BareEventsAnswer,
     EventAnswer,
     EventsAnswer,
+    SuggestionsAnswer,
     TicketTypesAnswer,
 )
 from eventapp.events.schemas.bodies import (
@@ -38,13 +39,21 @@ from eventapp.events.schemas.bodies import (
     TicketTypeIndexPatch,
     TicketTypePatch,
 )
-from eventapp.events.schemas.queries import EventQuery, PopularQuery
+from eventapp.events.schemas.queries import EventQuery, PopularQuery, SuggestQuery
 from eventapp.events.schemas.replacement import EventReplacement
 
 # Runtime expressions for the links of the OpenAPI document: the ids in the answer to a new event.
 EVENT_ID = "$response.body#/eventId"
 TYPE_ID = "$response.body#/ticketTypes/0/ticketTypeId"
 NEW_TICKET_TYPE = {"eventId": EVENT_ID, "ticketTypeId": TYPE_ID}
+# The example of suggestions in the OpenAPI document, for "ja".
+SUGGESTIONS = {
+    "titles": [{"eventId": 12, "title": "Jazz at Noon"}, {"eventId": 3, "title": "Summer Jazz"}],
+    "locations": ["Jazz Club 27, Volos"],
+    "organizers": ["James Productions"],
+    "categories": [],
+    "tags": ["jazz"],
+}
 bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
 parts_bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="Events")
 photos_bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="Photos")
@@ -87,6 +96,23 @@ def popular_events(query: JsonObject) -> Response:
         image_base_url=get_image_base_url(),
     )
     return conditional_response(json_response({"events": found}))
+
+
+@bp.route("/suggest")
+@anyone
+@bp.arguments(SuggestQuery, location="query")
+@bp.response(200, SuggestionsAnswer, example=SUGGESTIONS)
+@bp.alt_response(304, success=True)
+def suggest_texts(query: JsonObject) -> Response:
+    """Suggest titles, locations, organizers, categories and tags of upcoming events.
+
+    They are texts with a word that begins with `q`; several words must follow one another in the
+    text, and the last may be incomplete. Case, accents and punctuation do not matter.
+    """
+    suggested = suggesting.suggest(
+        get_db(), query["q"], event_cache=EVENT_CACHE.get(), now=get_database_time()
+    )
+    return conditional_response(json_response(suggested))
 
 
 @bp.route("", methods=["POST"])

@@ -110,6 +110,28 @@ class BareEventsAnswer(Schema):
     events = fields.List(fields.Nested(EventAnswer), required=True)
 
 
+class TitleSuggestion(Schema):
+    """A suggested title, with the lowest eventId of the upcoming events that have it."""
+
+    eventId = fields.Integer(required=True)
+    title = fields.String(required=True)
+
+
+class SuggestionsAnswer(Schema):
+    """Texts of upcoming events that begin with what was typed, or contain it.
+
+    At most five of each kind: first the texts that begin with it, then those of more events, then
+    titles by their eventId and other texts by the alphabet. Texts that differ only in case and
+    accents are one, spelled as most events spell it.
+    """
+
+    titles = fields.List(fields.Nested(TitleSuggestion), required=True)
+    locations = fields.List(fields.String(), required=True)
+    organizers = fields.List(fields.String(), required=True)
+    categories = fields.List(fields.String(), required=True)
+    tags = fields.List(fields.String(), required=True)
+
+
 class TicketTypesAnswer(Schema):
     """The ticket types of an event."""
 

@@ -11,6 +11,9 @@ from eventapp.events.filters import PARAMETERS
 from eventapp.events.list_requests import ListRequest, make_list_request
 from eventapp.events.rules import SORTS
 
+# The characters of a text that is to be completed.
+MIN_TYPED, MAX_TYPED = 2, 40
+
 
 class EventListFilters(Schema):
     """What a cursor of the list of events carries: all filters and the order."""
@@ -58,6 +61,28 @@ class PopularQuery(Schema):
     """The query of the most popular events."""
 
     limit = make_limit_field()
+
+
+class TypedText(StrictText):
+    """The beginning of a text, of 2 to 40 characters without the spaces around it."""
+
+    def __init__(self) -> None:
+        character = r"[^\s\x00-\x1f\x7f-\x9f]"
+        within = r"[^\x00-\x1f\x7f-\x9f]*"
+        pattern = f"^{within}{character}{within}{character}{within}$"
+        super().__init__(1, MAX_TYPED, required=True, metadata={"pattern": pattern})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = value.strip() if isinstance(value, str) else value
+        typed = super()._deserialize(text, attr, data, **kwargs)
+        validate.Length(MIN_TYPED)(text)
+        return typed
+
+
+class SuggestQuery(Schema):
+    """What was typed, to complete it."""
+
+    q = TypedText()
 
 
 class AvailabilityQuery(PageQuery):
