@@ -28,14 +28,15 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
-from eventapp.events import list_pages, listing, rules
+from eventapp.events import list_pages, listing, rules, suggesting
+from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.schemas.queries import EventQuery
 from eventapp.events.types import StoredEvent
 from scripts.bench.data import draw_word_pairs
 from scripts.bench.wrk import BenchmarkError
 from scripts.bulk_load import BATCH_SIZE, add_synthetic_events
-from scripts.synthetic_events import CITIES, COMMON_WORDS
+from scripts.synthetic_events import CITIES, COMMON_WORDS, WORDS
 
 DEEP_PAGE = 50
 SEARCHES = 100
@@ -101,7 +102,8 @@ def _make_user_id(number: int) -> ObjectId:
 
 def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
     """Return the calls that list events, by their names in docs/growth.md."""
-    list_events = partial(_list_events, db, build_index(db))
+    event_cache = open_event_cache(db)
+    list_events = partial(_list_events, db, event_cache.index)
     lists: dict[str, ListCall] = {
         "events": lambda _: list_events({}),
         f"events, page {DEEP_PAGE}": lambda _: list_events({"page": str(DEEP_PAGE)}),
@@ -124,15 +126,24 @@ def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
     for name, common in (("search", False), ("search, common words", True)):
         searches = draw_word_pairs(SEARCHES, seed=size, common=common)
         lists[name] = partial(_list_matches, list_events, searches)
-    return lists
+    return {
+        **lists,
+        "search, past too": lambda rng: list_events(
+            {"search": rng.choice(searches), "upcoming": "false"}
+        ),
+        "search, incomplete word": lambda rng: list_events({"search": _choose_beginning(rng)}),
+        "suggestions": lambda rng: suggesting.suggest(
+            db, _choose_beginning(rng), event_cache=event_cache, now=utc_now()
+        ),
+    }
 
 
-def build_index(db: Db) -> LiveIndex:
-    """Return the in-memory index of listed events, once it is built."""
-    index = LiveIndex(db)
-    while index.count(utc_now().date()) is None:
+def open_event_cache(db: Db) -> EventCache:
+    """Return an event cache, once its index of listed events is built."""
+    event_cache = EventCache(db)
+    while event_cache.index.count(utc_now().date()) is None:
         time.sleep(INDEX_POLL_SECONDS)
-    return index
+    return event_cache
 
 
 def _list_events(db: Db, index: LiveIndex, parameters: Parameters) -> JsonObject:
@@ -147,6 +158,11 @@ def _list_sorted(list_events: ListEvents, field: str, rng: random.Random) -> Jso
 
 def _list_matches(list_events: ListEvents, searches: list[str], rng: random.Random) -> JsonObject:
     return list_events({"search": rng.choice(searches)})
+
+
+def _choose_beginning(rng: random.Random) -> str:
+    """Return the first letters of a word."""
+    return rng.choice(WORDS)[: rng.randrange(2, 6)]
 
 
 def _choose_category(rng: random.Random) -> str:
