@@ -90,15 +90,25 @@ LONG_FILES = (
     "tests/store/test_bookings_event_closing.py",
 )
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
-# What these test does not depend on the store: pure functions, clients that are generated from the
-# API document, and what is refused before the store is asked. They take minutes on a server, too.
+# What these test does not depend on the store: the code itself, pure functions, the embedded store,
+# clients that are generated from the API document, the log, and what is refused before the store is
+# asked. They take minutes on a server, too.
 NEED_NO_SERVER = (
+    "tests/test_",
     "tests/unit/",
     "tests/clients/",
     "tests/abuse/",
+    "tests/http/test_accounts_logs.py",
     "tests/http/test_bad_input.py",
+    "tests/http/test_docs.py",
+    "tests/http/test_first_steps.py",
     "tests/http/test_headers.py",
     "tests/http/test_large_bodies.py",
+    "tests/http/test_serving.py",
+    "tests/store/test_embedded_disk.py",
+    "tests/store/test_embedded_race.py",
+    "tests/store/test_embedded_store.py",
+    "tests/store/test_embedded_text.py",
 )
 PREPARE_SECONDS = 60
 MONGO_URI = os.environ.get("MONGO_URI")
@@ -110,7 +120,7 @@ needs_no_server = pytest.mark.skipif(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the tests of LONG_FILES run first, and skip on a server those of NEED_NO_SERVER."""
     named = (*LONG_FILES, *NEED_NO_SERVER)
-    if missing := [name for name in named if not (config.rootpath / name).exists()]:
+    if missing := [name for name in named if not [*config.rootpath.glob(f"{name}*")]]:
         raise pytest.UsageError(f"tests/conftest.py names files that do not exist: {missing}")
     order = {config.rootpath / name: number for number, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: order.get(item.path, len(order)))

@@ -43,6 +43,7 @@ def test_it_creates_an_admin_who_can_log_in(environ, make_app):
     assert answer.json["user"]["role"] == "admin"
 
 
+@needs_no_server
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -69,6 +70,7 @@ def test_a_taken_email_is_refused(environ):
     assert again.stderr == "create_admin: This email is already registered\n"
 
 
+@needs_no_server
 def test_a_bad_email_is_refused(environ):
     done = run({**environ, "ADMIN_PASSWORD": PASSWORD}, "--name", "Root", "--email", "nonsense")
     assert done.stderr == "create_admin: email: Not a valid email address.\n"
@@ -84,6 +86,7 @@ def test_an_embedded_store_in_use_is_reported_in_one_line(environ, tmp_path):
     assert "in use by another" in done.stderr
 
 
+@needs_no_server
 @pytest.mark.parametrize(
     ("typed", "code", "message"),
     [

@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eventapp.config import ROOT, SETTINGS, load_config
-from tests.conftest import MONGO_URI, drop_database, needs_no_server
+from eventapp.config import ROOT, SETTINGS
 from tests.live import Server
 
 SECONDS = 120
@@ -36,7 +35,6 @@ def run_for_usage(command):
     return None if is_right else (command, done.returncode, done.stdout[:200], done.stderr[-500:])
 
 
-@needs_no_server
 def test_every_script_prints_its_usage():
     commands = list_usage_commands()
     assert len(commands) > 12
@@ -61,8 +59,6 @@ def server(tmp_path):
         again = Server(tmp_path, **started.settings)
     with again:
         yield again.wait()
-        if MONGO_URI:
-            drop_database(load_config(again.settings))
 
 
 def read_commands(heading):
