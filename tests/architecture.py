@@ -213,6 +213,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_timekeeping": "store",
         "store_suggestions": "store",
         "suggesting": "service",
+        "facet_counts": "service",
         "timekeeping": "service",
     },
     "inventory": {

@@ -16,7 +16,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, Self
 
 from bson import ObjectId
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from eventapp.core.database import Query
 from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectIdField, StrictText
@@ -345,3 +345,16 @@ def make_filters(query: JsonObject) -> tuple[Filter, ...]:
     """Return the filters that the loaded query parameters set."""
     found = (each.from_query(query) for each in FILTERS)
     return tuple(each for each in found if each is not None)
+
+
+def load_filter(filter_class: type[Filter], query: Mapping[str, str]) -> Filter | None:
+    """Return the filter of this class that parameters set, as a client would send them.
+
+    Returns:
+        None if they set no such filter, or if the API would refuse them.
+    """
+    try:
+        loaded = {name: filter_class.parameters[name].deserialize(query[name]) for name in query}
+    except ValidationError:
+        return None
+    return filter_class.from_query(loaded)

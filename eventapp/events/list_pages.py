@@ -18,7 +18,7 @@ from eventapp.events.index.event_index import Matches
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_requests import ListPosition, ListRequest, Scorer, render_position
 from eventapp.events.store_listing import SortKey
-from eventapp.events.types import RELEVANCE, Event
+from eventapp.events.types import RELEVANCE, Event, IndexedEvent
 
 # Matches are few if there are no more than MAX_FEW_MATCHES, or no more than MAX_FEW_PER_THOUSAND of
 # a thousand listed events. The database sorts few matches faster than it finds them by reading an
@@ -53,6 +53,28 @@ def find_page(
         ValidationFailed: the page begins after the last row that a page number can reach.
     """
     return _PageFinder(db, request, today, index, own_scope).find()
+
+
+def count_rows(
+    db: Db, request: ListRequest, today: date, index: LiveIndex, own_scope: Query | None = None
+) -> int:
+    """Count the rows of the list, no further than COUNT_LIMIT + 1; arguments as for `find_page`."""
+    rows = _PageFinder(db, request, today, index, own_scope).count()
+    return min(rows, paging.COUNT_LIMIT + 1)
+
+
+def read_row_texts(
+    db: Db, request: ListRequest, today: date, index: LiveIndex, own_scope: Query | None, limit: int
+) -> list[IndexedEvent]:
+    """Read the texts of rows of the list from the database, of any rows if there are more.
+
+    Args:
+        limit: the most rows to read.
+
+    Returns:
+        The events with `listed` set and the fields of `index.facet_texts`.
+    """
+    return _PageFinder(db, request, today, index, own_scope).read_texts(limit)
 
 
 @dataclass(frozen=True)
@@ -142,7 +164,7 @@ class _PageFinder:
     def _find_start(self) -> _PageStart:
         request, position = self._request, self._request.position
         if position is None:
-            counted = min(self._count(), paging.COUNT_LIMIT + 1)
+            counted = min(self.count(), paging.COUNT_LIMIT + 1)
             skip = paging.find_page_offset(page=request.page, limit=request.limit, counted=counted)
             return _PageStart(request.page, counted, skip, rows_before=skip or 0)
         page, counted = position.page, position.counted
@@ -153,7 +175,7 @@ class _PageFinder:
         after = position.sort_value, position.event_id
         return _PageStart(page, counted, skip=0, after=after, rows_before=rows_before)
 
-    def _count(self) -> int:
+    def count(self) -> int:
         """Count the rows of the list; the database counts no further than COUNT_LIMIT + 1."""
         if self._matches is not None:
             return self._matches.count
@@ -168,6 +190,11 @@ class _PageFinder:
             limit=paging.COUNT_LIMIT + 1,
             index=self._database_index,
         )
+
+    def read_texts(self, limit: int) -> list[IndexedEvent]:
+        """Read the texts of rows, as `read_row_texts` does."""
+        index = self._database_index
+        return store_listing.find_texts(self._db, self._database_filter, limit=limit, index=index)
 
     # The rows of the page, and the one after it.
 

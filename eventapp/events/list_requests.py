@@ -7,6 +7,7 @@ the number of rows before the next page. If the other scorer answers that page, 
 of rows.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -18,6 +19,8 @@ from eventapp.events.types import RELEVANCE, SortValue
 
 # What computes the relevance of a search.
 Scorer: TypeAlias = Literal["index", "database"]
+# What the values of a list can be counted by.
+FACET_NAMES = ("category", "city", "tags", "month", "price")
 
 
 class ListPosition(NamedTuple):
@@ -53,6 +56,7 @@ class ListRequest(NamedTuple):
         page: the number of the page, from 1; ignored if there is a `position`.
         limit: how many events a page has.
         position: where an earlier page ended.
+        facets: the facets to count besides the page, in the order of the answer.
         cursor_query: the parameters that the next cursor must carry, as the client sent them.
     """
 
@@ -65,6 +69,7 @@ class ListRequest(NamedTuple):
     page: int = 1
     limit: int = 20
     position: ListPosition | None = None
+    facets: tuple[str, ...] = ()
     cursor_query: tuple[tuple[str, str], ...] = ()
 
     def at(self, moment: datetime) -> "ListRequest":
@@ -97,6 +102,7 @@ def make_list_request(
     limit: int,
     position: JsonObject | None,
     cursor_query: JsonObject,
+    facets: Iterable[str] = (),
 ) -> ListRequest:
     """Return the request for a page of the list that the loaded query parameters describe.
 
@@ -105,6 +111,7 @@ def make_list_request(
         limit: how many events a page has.
         position: the decoded cursor; None without a cursor.
         cursor_query: the parameters that the next cursor must carry.
+        facets: the facets to count.
 
     Raises:
         ValidationFailed: the cursor does not belong to such a list.
@@ -118,6 +125,7 @@ def make_list_request(
         descending="desc" in (query.get("sortOrder"), query.get("order")),
         page=page,
         limit=limit,
+        facets=tuple(facets),
         cursor_query=tuple(cursor_query.items()),
     )
     if position is None:

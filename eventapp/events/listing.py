@@ -11,6 +11,7 @@ from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules, store, store_listing
 from eventapp.events.bodies import EventView
 from eventapp.events.cache.event_cache import EventCache
+from eventapp.events.facet_counts import add_facets
 from eventapp.events.list_pages import FoundPage, find_page
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.service import present_events
@@ -50,6 +51,7 @@ def list_events(
         own_scope = _make_own_scope(request, actor, today) if request.mine else None
         event_cache.receive_changes()
         found = find_page(db, request, today, event_cache.index, own_scope)
+        found = add_facets(db, found, request, today, event_cache.index, own_scope)
         body = json.dumps(present_page(db, found, actor, image_base_url, now))
         return body, make_etag(body)
     page = event_cache.show_page(request, now, actor.favorites_key, image_base_url)

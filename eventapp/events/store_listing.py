@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from eventapp.core.database import Db, Query
 from eventapp.events.store import EXCLUDED_IN_LISTS, OWNER_INDEX
-from eventapp.events.types import RELEVANCE, Event, EventKey, SortValue
+from eventapp.events.types import RELEVANCE, Event, EventKey, IndexedEvent, SortValue
 
 # With a hundred thousand events, scoring every match of a common word takes the database seconds.
 # Therefore it scores only this many matches, the first that it finds, and a list by relevance that
@@ -97,6 +97,18 @@ def count_matching(db: Db, where: Query, *, limit: int, index: str | None = None
     if index:
         return db.events.count_documents(where, limit=limit, hint=index)
     return db.events.count_documents(where, limit=limit)
+
+
+def find_texts(db: Db, where: Query, *, limit: int, index: str | None) -> list[IndexedEvent]:
+    """Return matching events with their tags, and the dates and locations of their schedules.
+
+    Args:
+        limit: how many events to return at most, in no particular order.
+        index: the name of the index to use; None to let the database choose.
+    """
+    fields = {"tags": 1, "schedule.date": 1, "schedule.location": 1}
+    found = db.events.find(where, fields, hint=index).limit(limit)
+    return cast(list[IndexedEvent], [{**event, "listed": True} for event in found])
 
 
 def find_in_order(

@@ -38,8 +38,10 @@ QUERIES = {
         *("search=xyzzyzz", "search=plughzz", "minPrice=20000", "maxPrice=40000&minPrice=25000"),
         *("availableOnly=true", "onSale=true", "sortBy=price", "sortBy=price&order=desc"),
         *("upcoming=false", "upcoming=false&search=xyzzyzz", "limit=1"),
+        *("facets=price,tags&limit=1", "upcoming=false&facets=price&limit=1"),
     ],
     "/api/events/popular": ["limit=5"],
+    "/api/events/suggest": ["q=xyzzyzz", "q=plughzz"],
 }
 STREAMS = {"/api/events/<whole:event_id>/stream", "/api/notifications/stream"}
 

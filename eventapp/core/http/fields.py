@@ -351,7 +351,8 @@ class CommaSeparatedList(fields.Field[list[str]]):
     def __init__(self, max_words: int = 20, **kwargs: Any) -> None:
         word = rf"[^,\x00]{{0,{MAX_WORD}}}"
         pattern = f"^{word}(?:,{word}){{0,{max_words - 1}}}$"
-        super().__init__(metadata={"type": "string", "pattern": pattern}, **kwargs)
+        metadata = {"type": "string", "pattern": pattern, **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
         self._max_words = max_words
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> list[str]:

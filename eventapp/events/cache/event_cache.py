@@ -35,6 +35,7 @@ from eventapp.events.cache.rendering import (
     render_page,
 )
 from eventapp.events.errors import EventNotFound
+from eventapp.events.facet_counts import add_facets
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_pages import find_page
 from eventapp.events.list_requests import ListRequest
@@ -214,6 +215,7 @@ class EventCache:
         key = keys[0]
         list_version, started = self._list_version, self._freshness.start_read()
         found = find_page(self._db, key.request, key.day, self.index)
+        found = add_facets(self._db, found, key.request, key.day, self.index)
         now = self._clock()
         for event in found.events:
             self._freshness.keep(render_event(event, now), started)

@@ -27,6 +27,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.textsearch import TextQuery, score_as_byte
 from eventapp.events import store
 from eventapp.events.filters import FACETS, Filter
+from eventapp.events.index.facet_texts import FacetTexts, TextFacet
 from eventapp.events.index.postings import (
     Facets,
     GrowingArray,
@@ -35,6 +36,7 @@ from eventapp.events.index.postings import (
     Scores,
 )
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
+from eventapp.events.index.text_table import TextCount
 from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import (
     LATEST,
@@ -199,6 +201,7 @@ class EventIndex:
         self._words = dict[str, ScoredPostingList]()
         self._facets = Facets(FACETS)
         self._suggestions = SuggestionIndex()
+        self._facet_texts = FacetTexts(self._suggestions.tags)
         for event in events:
             self.add(event)
         self._compact()
@@ -242,6 +245,7 @@ class EventIndex:
         self._changes_at.append(changes_at)
         self._active.append(event["listed"])
         self._suggestions.add(event)
+        self._facet_texts.add(event)
         if event["listed"]:
             self._next_change = min(self._next_change, changes_at)
             self._add_postings(event, row, now)
@@ -279,6 +283,7 @@ class EventIndex:
             self._active[row] = False
             self._inactive_count += 1
             self._suggestions.remove(row, int(self._event_ids.values()[row]))
+            self._facet_texts.remove(row)
 
     def _find_row(self, event_id: int) -> int | None:
         """Return the last row of the event, which may be inactive; None if there is none."""
@@ -315,6 +320,16 @@ class EventIndex:
     def suggest(self, words: Sequence[str]) -> Suggestions:
         """Return texts of listed events that begin with these folded words, or contain them."""
         return self._suggestions.suggest(words)
+
+    def find_frequent_texts(
+        self, facet: TextFacet, matches: Matches, limit: int
+    ) -> list[TextCount]:
+        """Return the texts of a facet that most of these matches have.
+
+        Args:
+            matches: as `find` has returned them for the index as it is now.
+        """
+        return self._facet_texts.find_most_frequent(facet, matches.mask, limit)
 
     def find(self, filters: Sequence[Filter], words: TextQuery | None) -> Matches:
         """Return the listed events that match all filters and the words.

@@ -27,7 +27,9 @@ from eventapp.core.textsearch import parse_search
 from eventapp.events import store
 from eventapp.events.filters import FACET_FIELDS, Filter
 from eventapp.events.index.event_index import EventIndex, Matches
+from eventapp.events.index.facet_texts import TextFacet
 from eventapp.events.index.suggestions import Suggestions
+from eventapp.events.index.text_table import TextCount
 from eventapp.events.rules import ListState
 from eventapp.events.types import IndexedEvent
 
@@ -95,10 +97,35 @@ class LiveIndex:
             None if the database must answer: there are too many events, the index is being built,
             or the search contains a phrase.
         """
+        return self._find(filters, search, today, lambda _index, matches: matches)
+
+    def find_frequent_texts(
+        self, facet: TextFacet, filters: Sequence[Filter], search: str, today: date, limit: int
+    ) -> list[TextCount] | None:
+        """Return the texts of a facet that most of the events that `find` returns have.
+
+        Returns:
+            None if the database must answer.
+        """
+        return self._find(
+            filters,
+            search,
+            today,
+            lambda index, matches: index.find_frequent_texts(facet, matches, limit),
+        )
+
+    def _find(
+        self,
+        filters: Sequence[Filter],
+        search: str,
+        today: date,
+        read: Callable[[EventIndex, Matches], Result],
+    ) -> Result | None:
+        """Return what `read` returns of the matches; None if the database must answer."""
         words = parse_search(search) if search else None
         if words and (words.phrases or words.excluded_phrases):
             return None
-        return self._query(today, lambda index: index.find(filters, words))
+        return self._query(today, lambda index: read(index, index.find(filters, words)))
 
     def suggest(self, words: Sequence[str], today: date) -> Suggestions | None:
         """Return texts of listed events that begin with these folded words, or contain them.

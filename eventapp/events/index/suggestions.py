@@ -20,6 +20,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from eventapp.core.textsearch import fold_text
+from eventapp.events.index.text_table import TextTable
 from eventapp.events.types import IndexedEvent
 
 # How many texts of each kind are suggested.
@@ -32,8 +33,8 @@ MAX_WORDS, MAX_COMPARED = 2_000, 2_000
 MAX_INSERTED = 100
 _WORD = re.compile(r"\w+")
 _LAST_CHARACTER = chr(0x10FFFF)
-# The number of a text without words.
-NO_TEXT = -1
+# The title of a row whose event is not listed.
+NO_TITLE = -1
 
 
 class Suggestions(NamedTuple):
@@ -57,39 +58,21 @@ def split_words(text: str) -> list[str]:
 
 
 class PrefixTable:
-    """Folded texts with numbers from 0, found by the beginnings of their words, the best first.
+    """Folded texts, found by the beginnings of their words, the best first."""
 
-    Attributes:
-        keys: the texts by their numbers.
-    """
-
-    def __init__(self, rank: Callable[[int], Any]) -> None:
+    def __init__(self, keys: list[str], rank: Callable[[int], Any]) -> None:
         """Create an empty table.
 
         Args:
+            keys: the texts by their numbers. It grows before the texts are listed.
             rank: returns the sort key of a text by its number. The best text has the lowest one,
                 and no two are equal. It may change while the text is not listed.
         """
-        self.keys: list[str] = []
-        self._rank, self._numbers = rank, dict[str, int]()
+        self._keys, self._rank = keys, rank
         # The numbers of the listed texts that begin with a word, and of those that have it later.
         self._beginning: dict[str, array[int]] = {}
         self._containing: dict[str, array[int]] = {}
         self._sorted_words, self._new_words = list[str](), list[str]()
-
-    def get_number(self, key: str) -> int:
-        """Return the number of a folded text, which is added to `keys` unless it is there.
-
-        Returns:
-            NO_TEXT if the text has no words.
-        """
-        number = self._numbers.get(key)
-        if number is None:
-            if not _WORD.search(key):
-                return NO_TEXT
-            number = self._numbers[key] = len(self.keys)
-            self.keys.append(key)
-        return number
 
     def list_text(self, number: int) -> None:
         """Let a text be found."""
@@ -115,7 +98,7 @@ class PrefixTable:
 
     def _iter_words(self, number: int) -> Iterator[tuple[str, dict[str, "array[int]"]]]:
         """Yield each word of a text once, with the lists that contain the text."""
-        words = _WORD.findall(self.keys[number])
+        words = _WORD.findall(self._keys[number])
         for word in dict.fromkeys(words):
             yield word, self._beginning if word == words[0] else self._containing
 
@@ -159,11 +142,11 @@ class PrefixTable:
         begins = re.compile(r"\W*" + pattern.pattern)
         beginning, containing = dict[int, None](), dict[int, None]()
         for number in islice(self._iter_candidates(words), MAX_COMPARED):
-            if begins.match(self.keys[number]):
+            if begins.match(self._keys[number]):
                 beginning[number] = None
                 if len(beginning) == MAX_SUGGESTED:
                     break
-            elif pattern.search(self.keys[number]):
+            elif pattern.search(self._keys[number]):
                 containing[number] = None
         return [*beginning, *containing][:MAX_SUGGESTED]
 
@@ -185,38 +168,50 @@ class TitleTable:
     """The titles of listed events."""
 
     def __init__(self) -> None:
-        self._titles = PrefixTable(lambda number: (-self._counts[number], self._lowest_ids[number]))
+        # The folded titles by their numbers, and their numbers.
+        self._keys, self._numbers = list[str](), dict[str, int]()
         # For each title, how many events have it, and the lowest of their eventIds.
         self._counts, self._lowest_ids = array("i"), array("q")
         # The eventIds of each title that more than one event has.
         self._shared = dict[int, set[int]]()
         # The title of each row of the index.
         self._titles_of_rows = array("i")
+        self._prefixes = PrefixTable(
+            self._keys, lambda number: (-self._counts[number], self._lowest_ids[number])
+        )
 
     def add(self, event_id: int, title: str | None) -> None:
         """Add the next row, of a listed event with this title; None for one that is not listed."""
-        number = NO_TEXT if title is None else self._titles.get_number(fold_text(title))
-        self._titles_of_rows.append(number)
-        if number == NO_TEXT:
+        if title is None:
+            self._titles_of_rows.append(NO_TITLE)
             return
-        if number == len(self._counts):
-            self._counts.append(0)
-            self._lowest_ids.append(event_id)
+        number = self._get_number(fold_text(title), event_id)
+        self._titles_of_rows.append(number)
         lowest = self._lowest_ids[number]
         if self._counts[number]:
-            self._titles.unlist_text(number)
+            self._prefixes.unlist_text(number)
             self._shared.setdefault(number, {lowest}).add(event_id)
             event_id = min(lowest, event_id)
         self._counts[number] += 1
         self._lowest_ids[number] = event_id
-        self._titles.list_text(number)
+        self._prefixes.list_text(number)
+
+    def _get_number(self, key: str, event_id: int) -> int:
+        """Return the number of a folded title, which is added unless the table has it."""
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._keys)
+            self._keys.append(key)
+            self._counts.append(0)
+            self._lowest_ids.append(event_id)
+        return number
 
     def remove(self, row: int, event_id: int) -> None:
         """Remove the title of a row, which must not have been removed before."""
         number = self._titles_of_rows[row]
-        if number == NO_TEXT:
+        if number == NO_TITLE:
             return
-        self._titles.unlist_text(number)
+        self._prefixes.unlist_text(number)
         self._counts[number] -= 1
         if number in self._shared:
             self._shared[number].discard(event_id)
@@ -225,91 +220,45 @@ class TitleTable:
             if len(self._shared[number]) == 1:
                 del self._shared[number]
         if self._counts[number]:
-            self._titles.list_text(number)
+            self._prefixes.list_text(number)
 
     def suggest(self, words: Sequence[str]) -> list[int]:
         """Return the lowest eventId of each of the best titles."""
-        return [self._lowest_ids[number] for number in self._titles.find(words)]
+        return [self._lowest_ids[number] for number in self._prefixes.find(words)]
 
 
-class TextTable:
-    """Texts of listed events, of one kind; an event may have any number. They show no eventId."""
+class SuggestedTexts(TextTable):
+    """Texts of listed events, of a kind that is suggested. They show no eventId."""
 
     def __init__(self) -> None:
-        self._texts = PrefixTable(lambda number: (-self._counts[number], self._texts.keys[number]))
-        # How many events have each text.
-        self._counts = array("i")
-        # The spellings of all texts: the text of each, how many events have it, and its number.
-        self._spellings, self._spelling_numbers = list[str](), dict[str, int]()
-        self._texts_of_spellings, self._spelling_counts = array("i"), array("i")
-        # The numbers of the spellings of each text.
-        self._spellings_of_texts = list[tuple[int, ...]]()
-        # The spellings of the events of all rows, and where those of each row begin.
-        self._spellings_of_rows, self._row_starts = array("i"), array("q")
+        super().__init__()
+        self._prefixes = PrefixTable(
+            self.keys, lambda number: (-self.counts[number], self.keys[number])
+        )
 
-    def add(self, spellings: Iterable[str]) -> None:
-        """Add the next row, of an event with these texts; each text counts once."""
-        self._row_starts.append(len(self._spellings_of_rows))
-        texts = set[int]()
-        for spelling in spellings:
-            number = self._get_spelling_number(spelling)
-            if number != NO_TEXT and self._texts_of_spellings[number] not in texts:
-                texts.add(self._texts_of_spellings[number])
-                self._spellings_of_rows.append(number)
-                self._count(number, 1)
-
-    def _get_spelling_number(self, spelling: str) -> int:
-        """Return the number of a spelling, or NO_TEXT if it has no words."""
-        number = self._spelling_numbers.get(spelling)
-        if number is not None:
-            return number
-        text = self._texts.get_number(fold_text(spelling))
-        if text == NO_TEXT:
-            return NO_TEXT
-        if text == len(self._counts):
-            self._counts.append(0)
-            self._spellings_of_texts.append(())
-        number = self._spelling_numbers[spelling] = len(self._spellings)
-        self._spellings.append(spelling)
-        self._texts_of_spellings.append(text)
-        self._spelling_counts.append(0)
-        self._spellings_of_texts[text] += (number,)
-        return number
-
-    def _count(self, spelling: int, change: int) -> None:
-        """Change by 1 or -1 how many events have a spelling."""
-        text = self._texts_of_spellings[spelling]
-        if self._counts[text]:
-            self._texts.unlist_text(text)
-        self._spelling_counts[spelling] += change
-        self._counts[text] += change
-        if self._counts[text]:
-            self._texts.list_text(text)
-
-    def remove(self, row: int) -> None:
-        """Remove the texts of a row, which must not have been removed before."""
-        end = self._row_starts[row + 1] if row + 1 < len(self._row_starts) else None
-        for number in self._spellings_of_rows[self._row_starts[row] : end]:
-            self._count(number, -1)
+    def _change_count(self, text: int, change: int) -> None:
+        if self.counts[text]:
+            self._prefixes.unlist_text(text)
+        super()._change_count(text, change)
+        if self.counts[text]:
+            self._prefixes.list_text(text)
 
     def suggest(self, words: Sequence[str]) -> list[str]:
         """Return the best texts, each as most events spell it."""
-        return [self._choose_spelling(number) for number in self._texts.find(words)]
-
-    def _choose_spelling(self, text: int) -> str:
-        """Return the spelling of most events, of equally frequent ones the first by code points."""
-        numbers = self._spellings_of_texts[text]
-        best = min(numbers, key=lambda n: (-self._spelling_counts[n], self._spellings[n]))
-        return self._spellings[best]
+        return [self.choose_spelling(number) for number in self._prefixes.find(words)]
 
 
 class SuggestionIndex:
-    """The texts of the listed events of an index, row by row."""
+    """The texts of the listed events of an index, row by row.
+
+    Attributes:
+        tags: of the events, also for the facet of tags.
+    """
 
     def __init__(self) -> None:
         self._titles = TitleTable()
-        self._locations, self._organizers = TextTable(), TextTable()
-        self._categories, self._tags = TextTable(), TextTable()
+        self._locations, self._organizers = SuggestedTexts(), SuggestedTexts()
+        self._categories, self.tags = SuggestedTexts(), SuggestedTexts()
 
     def add(self, event: IndexedEvent) -> None:
         """Add the event of the next row. One that is not listed is not suggested."""
@@ -319,12 +268,12 @@ class SuggestionIndex:
         self._locations.add(dict.fromkeys(locations) if is_listed else ())
         self._organizers.add([event["organizer"]] if is_listed else ())
         self._categories.add([event["category"]] if is_listed else ())
-        self._tags.add(event["tags"] if is_listed else ())
+        self.tags.add(event["tags"] if is_listed else ())
 
     def remove(self, row: int, event_id: int) -> None:
         """Remove the event of a row, which must not have been removed before."""
         self._titles.remove(row, event_id)
-        for table in (self._locations, self._organizers, self._categories, self._tags):
+        for table in (self._locations, self._organizers, self._categories, self.tags):
             table.remove(row)
 
     def suggest(self, words: Sequence[str]) -> Suggestions:
@@ -340,5 +289,5 @@ class SuggestionIndex:
             locations=self._locations.suggest(words),
             organizers=self._organizers.suggest(words),
             categories=self._categories.suggest(words),
-            tags=self._tags.suggest(words),
+            tags=self.tags.suggest(words),
         )

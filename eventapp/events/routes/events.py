@@ -28,7 +28,7 @@ from eventapp.events.popularity import POPULARITY
 from eventapp.events.schemas.answers import (
     BareEventsAnswer,
     EventAnswer,
-    EventsAnswer,
+    FacetedEventsAnswer,
     SuggestionsAnswer,
     TicketTypesAnswer,
 )
@@ -62,13 +62,14 @@ photos_bp = Blueprint("event_photos", __name__, url_prefix="/api/events", descri
 @bp.route("")
 @anyone
 @bp.query_arguments(EventQuery)
-@bp.response(200, EventsAnswer)
+@bp.response(200, FacetedEventsAnswer)
 @bp.response_link(200, "events_list_events", cursor="$response.body#/nextCursor")
 @bp.alt_response(304, success=True)
 def list_events(request: ListRequest) -> Response:
     """Browse and search events.
 
-    A cursor carries the filters of its list, so that only `limit` is read in addition to it.
+    A cursor carries the filters of its list, so that only `limit` and `facets` are read in addition
+    to it.
     """
     body, etag = listing.list_events(
         get_db(),

@@ -104,6 +104,58 @@ class EventsAnswer(PageAnswer):
     events = fields.List(fields.Nested(EventAnswer), required=True)
 
 
+class FacetQuery(Schema):
+    """Parameters of the list that narrow it to the value of a facet."""
+
+    category = fields.String()
+    city = fields.String()
+    tags = fields.String()
+    dateFrom = fields.String()
+    dateTo = fields.String()
+    minPrice = fields.String()
+    maxPrice = fields.String()
+
+
+class FacetValue(Schema):
+    """A value of a facet, with the total of the list that its query narrows."""
+
+    value = fields.String(required=True)
+    count = fields.Integer(required=True, metadata={"description": "At most 10,000."})
+    countIsCapped = fields.Boolean(metadata={"description": "True if there are more."})
+    query = fields.Nested(
+        FacetQuery,
+        required=True,
+        metadata={"description": "Replaces the parameters of the facet in the request."},
+    )
+
+
+class FacetsAnswer(Schema):
+    """The facets that the request names, each with at most 20 values, the highest count first."""
+
+    category = fields.List(fields.Nested(FacetValue))
+    city = fields.List(
+        fields.Nested(FacetValue),
+        metadata={"description": "The texts after the last comma of locations."},
+    )
+    tags = fields.List(fields.Nested(FacetValue))
+    month = fields.List(
+        fields.Nested(FacetValue), metadata={"description": "Calendar months, as `2027-03`."}
+    )
+    price = fields.List(
+        fields.Nested(FacetValue),
+        metadata={
+            "description": "Prices of ticket types: `0`, `0-10` (more than 0, up to 10), `10-25`, "
+            "`25-50`, `50-100`, `100-` (more than 100). An event counts for each of its types."
+        },
+    )
+
+
+class FacetedEventsAnswer(EventsAnswer):
+    """A page of events, with the facets that the request names."""
+
+    facets = fields.Nested(FacetsAnswer)
+
+
 class BareEventsAnswer(Schema):
     """Events without pages."""
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from eventapp.core.http.fields import PageQuery, StrictText, make_limit_field
+from eventapp.core.http.fields import CommaSeparatedList, PageQuery, StrictText, make_limit_field
 from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.json import MAX_INT64, JsonObject
 from eventapp.events.filters import PARAMETERS
-from eventapp.events.list_requests import ListRequest, make_list_request
+from eventapp.events.list_requests import FACET_NAMES, ListRequest, make_list_request
 from eventapp.events.rules import SORTS
 
 # The characters of a text that is to be completed.
@@ -29,10 +29,31 @@ class EventListFilters(Schema):
         include = PARAMETERS
 
 
+class FacetNames(CommaSeparatedList):
+    """Names of facets, each once."""
+
+    def __init__(self) -> None:
+        name = "|".join(FACET_NAMES)
+        pattern = rf"^(?:{name})(?:,(?:{name})){{0,{len(FACET_NAMES) - 1}}}$"
+        description = (
+            "Values by which the list can be narrowed, with the number of events that each would "
+            f"leave: `{','.join(FACET_NAMES)}`, each once. A cursor does not carry it."
+        )
+        super().__init__(metadata={"pattern": pattern, "description": description})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
+        names = super()._deserialize(value, attr, data, **kwargs)
+        validate.ContainsOnly(FACET_NAMES)(names)
+        if len(set(names)) < len(names):
+            raise ValidationError("Name each facet once.")
+        return names
+
+
 class EventQuery(EventListFilters, PageQuery):
     """The query of the list of events, loaded as a `ListRequest`. All filters are combined."""
 
     cursor = fields.String(validate=validate.Length(1, 10_000))
+    facets = FacetNames()
 
     @post_load(pass_original=True)
     def make_request(self, data: JsonObject, original: JsonObject, **_kwargs: Any) -> ListRequest:
@@ -43,6 +64,7 @@ class EventQuery(EventListFilters, PageQuery):
             filters,
             page=data["page"],
             limit=data["limit"],
+            facets=data.get("facets", ()),
             position=position,
             cursor_query={name: sent[name] for name in sent if name in CARRIED_PARAMETERS},
         )
