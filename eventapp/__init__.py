@@ -65,6 +65,7 @@ from eventapp.due_work import store as due_work_store
 from eventapp.events import event_log, log_lists, ownership, timekeeping
 from eventapp.events import routes as events_routes
 from eventapp.events import store as events_store
+from eventapp.events import store_deletions as deletions_store
 from eventapp.events import store_log as event_log_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
@@ -120,6 +121,7 @@ INDEXES = (
     organizers_store.INDEXES,
     favorites_store.INDEXES,
     events_store.INDEXES,
+    deletions_store.INDEXES,
     event_log_store.INDEXES,
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
@@ -139,7 +141,11 @@ INDEXES = (
     due_work_store.INDEXES,
     ranking_store.INDEXES,
 )
-RETIRED_INDEXES = {**accounts_store.RETIRED_INDEXES, **waitlist_store.RETIRED_INDEXES}
+RETIRED_INDEXES = {
+    **accounts_store.RETIRED_INDEXES,
+    **events_store.RETIRED_INDEXES,
+    **waitlist_store.RETIRED_INDEXES,
+}
 # Every feature's routes. The OpenAPI document lists the paths in this order.
 BLUEPRINTS = (
     *health_routes.BLUEPRINTS,

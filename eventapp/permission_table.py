@@ -90,6 +90,10 @@ ROWS = (
         ),
     ),
     (
+        Action("follow public events", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
+        ("changes.list_changes",),
+    ),
+    (
         Action("keep favorites", ANYONE, ORGANIZERS, ADMINS, None, READERS),
         (
             *("favorites.list_favorites", "favorites.add_favorite", "favorites.remove_favorite"),

@@ -98,7 +98,7 @@ WRITES: Table = {
             *("questions", "nextQuestionId", "formerQuestions", "answeredQuestions.*"),
             *("closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "overAt", "listed", "public"),
-            "minPrice",
+            *("publicUntil", "minPrice"),
             *("places", "tagKeys", "titleKey", "popularity", "views"),
             *("tell", "tellAt", "rev", "__v", "terms", "changedAt"),
             *("logEntries", "logDue"),
@@ -113,6 +113,7 @@ WRITES: Table = {
             *("organizerId", "updatedAt", "rev", "__v", "terms", "changedAt"),
         ),
         "events.store_timekeeping": ("nextDate", "listed", "rev", "changedAt"),
+        "events.store_changes": ("changedAt",),
         "events.store_deletions": (DELETE, "rev"),
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
@@ -138,7 +139,9 @@ WRITES: Table = {
     },
     "favorites": {"favorites.store": (INSERT, DELETE, "count", "events")},
     "goneEvents": {
-        "events.store_deletions": (DELETE, "eventId", "gone", "rev", "unfinished", "changedAt"),
+        "events.store_deletions": (
+            *(DELETE, "eventId", "gone", "rev", "wasPublic", "unfinished", "changedAt"),
+        ),
     },
     "invitationCounts": {"organizers.store": (INSERT, "count")},
     "jobs": {
@@ -248,6 +251,7 @@ READS: Table = {
         "analytics.store_figures": (ALL,),
         "analytics.store_ranking": ("eventId", "changedAt"),
         "events.store": (ALL,),
+        "events.store_changes": (ALL,),
         "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
         "events.store_log": ("eventId", "logEntries"),
@@ -293,6 +297,7 @@ READS: Table = {
         "events.store": (
             *("eventId", "gone", "rev", "terms", "changedAt", "ticketTypes", "quotas"),
         ),
+        "events.store_changes": ("eventId", "changedAt"),
         "events.store_deletions": ("eventId",),
     },
     "jobs": {"jobs.store": (ALL,)},

@@ -130,20 +130,25 @@ class ScheduleEntryView(TypedDict):
     endsAt: NotRequired[datetime]
 
 
-class TicketTypeView(TypedDict):
-    """A ticket type of an answer. Only the organizer and admins see the last four fields."""
+class ChangedTicketTypeView(TypedDict):
+    """A ticket type of an answer to clients that follow changes."""
 
     ticketTypeId: int
     type: str
     price: float
     availableTickets: int
-    saleState: SaleStateName
     description: NotRequired[str]
     salesFrom: NotRequired[datetime]
     salesUntil: NotRequired[datetime]
     minPerBooking: NotRequired[int]
     maxPerBooking: NotRequired[int]
     maxPerUser: NotRequired[int]
+
+
+class TicketTypeView(ChangedTicketTypeView):
+    """A ticket type of any other answer. Only the organizer and admins see the last four fields."""
+
+    saleState: SaleStateName
     visibility: NotRequired[VisibilityName]
     soldTickets: NotRequired[int]
     heldTickets: NotRequired[int]
@@ -170,8 +175,8 @@ class PairView(TypedDict):
     saleState: SaleStateName
 
 
-class EventView(EditCount):
-    """An event of an answer. `rules.present_event` fixes the order of its fields."""
+class CommonEventView(EditCount):
+    """The fields of an event of any answer."""
 
     _id: ObjectId
     eventId: int
@@ -180,8 +185,6 @@ class EventView(EditCount):
     category: str
     image: str  # absolute
     schedule: list[ScheduleEntryView]
-    ticketTypes: list[TicketTypeView]
-    favorited: bool  # by the caller
     organizer: str
     organizerId: ObjectId | None
     tags: list[str]
@@ -190,3 +193,25 @@ class EventView(EditCount):
     updatedAt: datetime
     questions: NotRequired[list[Question]]  # absent if the viewer sees none
     soldOut: bool  # no ticket type has a ticket left
+
+
+class EventView(CommonEventView):
+    """An event of an answer. `rules.present_event` fixes the order of its fields."""
+
+    ticketTypes: list[TicketTypeView]
+    favorited: bool  # by the caller
+
+
+class ChangedEventView(CommonEventView):
+    """An event of an answer to clients that follow changes."""
+
+    ticketTypes: list[ChangedTicketTypeView]
+
+
+class ChangesView(TypedDict):
+    """What changed of the public events since a client asked last."""
+
+    events: list[ChangedEventView]  # as they are now, by eventId
+    deletedEventIds: list[int]  # not public any more, or deleted
+    nextCursor: str
+    hasMore: bool  # ask again at once

@@ -11,7 +11,7 @@ from datetime import datetime
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
-from eventapp.events import store, store_deletions, store_log
+from eventapp.events import rules, store, store_deletions, store_log
 from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
 from eventapp.events.editing import EDIT_ATTEMPTS, refuse_bookings
@@ -37,12 +37,13 @@ def delete_event(
         event = get_managed(db, event_id, actor)
         wait.pause_if_closed(event)
         refuse_bookings(event)
-        store_deletions.record_deletion(db, event_id, event["rev"] + 1)
+        was_public = rules.was_ever_public(event)
+        store_deletions.record_deletion(db, event_id, event["rev"] + 1, was_public=was_public)
         failpoint("deletion-recorded")
         if store_deletions.delete_if_unchanged(db, event, now=wait.clock()):
             event_changes.event_changed(event_id)
             failpoint("deletion")
-            store_deletions.record_deletion(db, event_id, event["rev"] + 2)
+            store_deletions.record_deletion(db, event_id, event["rev"] + 2, was_public=was_public)
             failpoint("deletion-recorded-again")
             delete_leftovers(db, event_id)
             return

@@ -112,7 +112,13 @@ def apply_edit(
             patch["updatedAt"] = now
         note = event_log.note_edit(actor, cast(Query, event), patch, now)
         after = store.write_if_unchanged(
-            db, event, patch, now=wait.clock(), is_shown=is_counted, note=note
+            db,
+            event,
+            patch,
+            now=wait.clock(),
+            is_shown=is_counted,
+            is_withdrawal=event["public"] and not patch["public"],
+            note=note,
         )
         if after:
             event_changes.event_changed(event_id)

@@ -166,6 +166,13 @@ class TooManyFavorites(Conflict):
         super().__init__(f"At most {limit} favorites")
 
 
+class CursorExpired(AppError):
+    """Deletions may have been forgotten since the cursor was given."""
+
+    status, code = 410, "cursor_expired"
+    message = "The cursor is older than 30 days; begin again without one"
+
+
 class FavoriteNotFound(NotFound):
     """The event is not one of the caller's favorites."""
 

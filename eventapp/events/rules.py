@@ -136,6 +136,11 @@ def may_be_listed(event: Event) -> bool:
     return not is_draft and bool(list_visible_types(event["ticketTypes"], may_manage=False))
 
 
+def was_ever_public(event: Event) -> bool:
+    """Return whether lists for everyone contain the event, or did before an edit."""
+    return event["public"] or "publicUntil" in event
+
+
 def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) -> bool:
     """Return whether a schedule has an entry with this date and location."""
     return any(entry["date"] == date and entry["location"] == location for entry in schedule)

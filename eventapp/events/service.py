@@ -141,7 +141,9 @@ def insert_event(
     event = store.insert(db, new)
     if event["organizerId"] and not accounts.may_organize(db, event["organizerId"]):
         # The worker finishes the deletion (see `store_deletions`).
-        store_deletions.record_deletion(db, event["eventId"], event["rev"] + 1)
+        store_deletions.record_deletion(
+            db, event["eventId"], event["rev"] + 1, was_public=rules.was_ever_public(event)
+        )
         store_deletions.delete_if_unchanged(db, event, now=now)
         raise Forbidden
     event_changes.event_changed(event["eventId"])

@@ -41,6 +41,8 @@ def _make_listed_index(name: str, *keys: tuple[str, int]) -> IndexModel:
 
 # The index of the events of an organizer.
 OWNER_INDEX = "organizer"
+# The indexes of `store_changes`: of the last writes, and of when events last ceased to be public.
+CHANGES_INDEX, WITHDRAWN_INDEX = "changedAt_eventId", "publicUntil"
 INDEXES = {
     "events": [
         IndexModel([("eventId", ASCENDING)], name="eventId", unique=True),
@@ -66,13 +68,12 @@ INDEXES = {
             name="words",
             weights=TEXT_WEIGHTS,
         ),
-        IndexModel([("changedAt", ASCENDING)], name="changedAt"),
+        IndexModel([("changedAt", ASCENDING), ("eventId", ASCENDING)], name=CHANGES_INDEX),
+        IndexModel([("publicUntil", ASCENDING), ("eventId", ASCENDING)], name=WITHDRAWN_INDEX),
         IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
     ],
-    "goneEvents": [
-        IndexModel([("changedAt", ASCENDING)], name="changedAt", expireAfterSeconds=86400)
-    ],
 }
+RETIRED_INDEXES = {"events": ["changedAt"]}
 # Where other processes look for changes: `goneEvents` has an entry for each deleted event.
 CHANGE_COLLECTIONS = ("events", "goneEvents")
 CHANGE_FIELDS = dict.fromkeys(
@@ -186,7 +187,7 @@ def insert_many(db: Db, events: list[StoredEvent]) -> None:
     """Insert events that have their eventIds, in one batch, for bulk loading.
 
     An insert cannot set `changedAt` to the time of the database, so a second write does. If the
-    process dies in between, running processes show these events only after their next start.
+    process dies in between, the next start of any process does (`store_changes.set_missing_times`).
     """
     loaded = [cast(StoredEvent, {**event, "changedAt": NEVER_CHANGED}) for event in events]
     cast(Collection[StoredEvent], db.events).insert_many(loaded, ordered=False)
@@ -201,6 +202,7 @@ def write_if_unchanged(
     *,
     now: datetime,
     is_shown: bool = True,
+    is_withdrawal: bool = False,
     note: LogNote | None = None,
 ) -> Event | None:
     """Set fields if the event is open and still has the revision that was read.
@@ -210,6 +212,7 @@ def write_if_unchanged(
 
     Args:
         is_shown: raise the edit count, which everybody sees.
+        is_withdrawal: record that the event ceases to be public by this write.
         note: the entry of the event's log. Only what time itself brings about has none.
 
     Returns:
@@ -220,6 +223,8 @@ def write_if_unchanged(
     counters = {"rev": 1, "terms": 1, **({"__v": 1} if is_shown else {})}
     where: Query = {"eventId": event["eventId"], "rev": event["rev"], **is_open}
     update: Query = {"$set": fields, "$inc": counters, **SET_CHANGED_AT}
+    if is_withdrawal:
+        update["$currentDate"] = {"changedAt": True, "publicUntil": True}
     if note:
         where |= note.guard
         update |= {"$set": {**fields, **note.fields}, "$push": note.pushed}

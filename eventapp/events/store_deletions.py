@@ -13,20 +13,40 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, IndexModel
 
 from eventapp.core.database import Db, Query, exclude_ids
+from eventapp.events.store import CHANGES_INDEX
 from eventapp.events.types import EventKey, EventRevision
 
+# How long the record of a deletion is kept. Clients that follow `GET /events/changes` may have
+# missed it for a day less.
+KEPT_SECONDS = 31 * 86400
+INDEXES = {
+    "goneEvents": [
+        IndexModel("changedAt", name="changedAt", expireAfterSeconds=KEPT_SECONDS),
+        IndexModel([("changedAt", ASCENDING), ("eventId", ASCENDING)], name=CHANGES_INDEX),
+        IndexModel(
+            [("unfinished", ASCENDING), ("changedAt", ASCENDING)],
+            name="unfinished",
+            partialFilterExpression={"unfinished": True},
+        ),
+    ],
+}
 
-def record_deletion(db: Db, event_id: int, revision: int) -> None:
+
+def record_deletion(db: Db, event_id: int, revision: int, *, was_public: bool) -> None:
     """Record that an event is being deleted, or was.
 
     Args:
+        was_public: whether the event is public, or ever was. Only then may everyone learn that it
+            is gone.
         revision: as if the deletion were a write of the event. It must differ from those of all
             records before, because a process ignores a revision that it has received.
     """
     fields = {"eventId": event_id, "rev": revision, "gone": True, "unfinished": True}
+    if was_public:
+        fields["wasPublic"] = True
     _write_record(db, {"_id": event_id}, {"$set": fields}, upsert=True)
 
 
@@ -55,7 +75,8 @@ def find_unfinished(
         The oldest first.
     """
     where = {"unfinished": True, "changedAt": {"$lt": before}, **exclude_ids(without, "eventId")}
-    found = db.goneEvents.find(where, {"eventId": 1}).sort("changedAt", ASCENDING).limit(limit)
+    found = db.goneEvents.find(where, {"eventId": 1}, hint="unfinished")
+    found = found.sort("changedAt", ASCENDING).limit(limit)
     return [record["eventId"] for record in cast(Iterable[EventKey], found)]
 
 

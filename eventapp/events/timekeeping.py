@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from eventapp.core.clock import get_local_date, utc_now
 from eventapp.core.database import Db
 from eventapp.due_work.service import DueRun, process_due
-from eventapp.events import rules, store, store_timekeeping
+from eventapp.events import rules, store, store_changes, store_timekeeping
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.types import EventKey, EventRevision, EventSchedule
 
@@ -22,8 +22,12 @@ MAX_COMPLETED = 5000
 
 
 def prepare(db: Db, now: datetime, default_zone: ZoneInfo = UTC_ZONE) -> None:
-    """Prepare the database at start: the counter of eventIds, and the fields that change daily."""
+    """Prepare the database at start: the counter of eventIds, and the fields that change daily.
+
+    What an interrupted bulk load has left is completed, too.
+    """
     store.advance_event_id_counter(db)
+    store_changes.set_missing_times(db)
     start_day(db, get_local_date(now, default_zone))
 
 

@@ -175,6 +175,7 @@ class EventFields(ListedParts, Revision, EditCount, Terms, Closable, QuestionFie
     nextDate: datetime  # of the first entry on or after today, else of the last one
     overAt: datetime  # when all entries are over: the last overAt of the schedule
     public: bool  # anyone may see it in a list: published or completed, with a public type
+    publicUntil: NotRequired[datetime]  # when an edit last made it not public; absent before any
     listed: bool  # it is published, with an entry on or after today and a public ticket type
     minPrice: float  # the lowest price of its public ticket types, of all if none is public
     available: int  # tickets that can be bought now, of all types

@@ -87,9 +87,9 @@ def all_stored(db, _rng, _events):
 def delete_event(db, event_id):
     """Delete an event as its organizer does, whether it has bookings or not."""
     event = db.events.find_one({"eventId": event_id})
-    store_deletions.record_deletion(db, event_id, event["rev"] + 1)
+    store_deletions.record_deletion(db, event_id, event["rev"] + 1, was_public=True)
     assert store_deletions.delete_if_unchanged(db, event, now=utc_now())
-    store_deletions.record_deletion(db, event_id, event["rev"] + 2)
+    store_deletions.record_deletion(db, event_id, event["rev"] + 2, was_public=True)
 
 
 def some_changed(db, rng, events):

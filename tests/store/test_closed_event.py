@@ -13,6 +13,7 @@ from eventapp.core.clock import utc_now
 from eventapp.events import (
     event_log,
     store_alerts,
+    store_changes,
     store_deletions,
     store_log,
     store_migration,
@@ -89,6 +90,7 @@ UNGUARDED = {
     store_log.clear_due,
     store_migration.write_if_unchanged,
     store_migration.write_texts_if_unchanged,
+    store_changes.set_missing_times,
     store_ownership.set_organizer,
     store_alerts.clear_schedule_changes,
     store_alerts.postpone_schedule_changes,

@@ -1,13 +1,22 @@
 """Every command that a request about events sends finds its documents by an index."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from eventapp.core.database import OPEN_DATABASE
-from eventapp.events import event_log, log_lists, service, store, store_log, timekeeping
+from eventapp.events import (
+    event_log,
+    log_lists,
+    public_changes,
+    service,
+    store,
+    store_changes,
+    store_log,
+    timekeeping,
+)
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.index.live_index import LiveIndex
 from tests import factories
@@ -189,6 +198,26 @@ def test_the_favorites_are_read_by_an_index(recorded):
     for number in (8, 9):
         commands_of(recorded, "POST", "/api/favorites", {"eventId": number})
     assert_indexed(recorded, commands_of(recorded, "GET", "/api/favorites"))
+
+
+@pytest.mark.parametrize("equal_times", [False, True])
+def test_the_changes_of_public_events_are_read_by_their_indexes(recorded, equal_times):
+    app, _recorder, db, _headers = recorded
+    if equal_times:
+        db.events.update_many({}, {"$currentDate": {"changedAt": True}})
+    first = commands_of(recorded, "GET", "/api/events/changes?limit=5")
+    assert any("public_eventId" in str(each) for each in first)
+    position = public_changes.FeedPosition(
+        store_changes.ChangeKey(datetime.now(UTC) - timedelta(days=1), int(equal_times))
+    )
+    cursor = public_changes.render_position(position)
+    commands = [*first, *commands_of(recorded, "GET", f"/api/events/changes?cursor={cursor}")]
+    next_cursor = app.test_client().get(f"/api/events/changes?cursor={cursor}&limit=5").json
+    commands += commands_of(
+        recorded, "GET", f"/api/events/changes?limit=5&cursor={next_cursor['nextCursor']}"
+    )
+    assert sum("publicUntil" in str(each["filter"]) for each in commands) >= 2
+    assert_indexed(recorded, commands)
 
 
 def test_the_start_of_a_day_uses_indexes(recorded):

@@ -161,6 +161,23 @@ def test_creating_indexes_again_changes_nothing(db):
     assert {model.document["name"] for model in store.INDEXES["events"]} <= set(before)
 
 
+def test_deletions_are_kept_longer_on_a_database_of_an_older_version(db):
+    store_deletions.record_deletion(db, 7, 1, was_public=True)
+    db.goneEvents.drop_index("changedAt")
+    db.goneEvents.create_index("changedAt", name="changedAt", expireAfterSeconds=86400)
+    ensure_indexes(db, [store_deletions.INDEXES])
+    index = db.goneEvents.index_information()["changedAt"]
+    assert index["expireAfterSeconds"] == 31 * 86400
+    assert db.goneEvents.count_documents({"_id": 7}) == 1
+
+
+def test_the_start_completes_an_interrupted_bulk_load(db):
+    make_event(db)
+    db.events.update_one({}, {"$set": {"changedAt": store.NEVER_CHANGED}})
+    timekeeping.prepare(db, utc_now())
+    assert store.find_last_changed_at(db) > utc_now() - timedelta(minutes=5)
+
+
 def test_each_index_has_a_name_of_its_own():
     names = [model.document["name"] for model in store.INDEXES["events"]]
     assert len(names) == len(set(names))

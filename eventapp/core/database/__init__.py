@@ -29,7 +29,7 @@ from eventapp.core.database.schema_version import (
     check_schema_version,
     record_schema_version,
 )
-from eventapp.core.database.server_clock import ServerClock
+from eventapp.core.database.server_clock import ServerClock, read_server_time
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
     has_only_duplicates,
@@ -71,6 +71,7 @@ __all__ = [
     "note_no_answer",
     "open_database",
     "purge_deleted",
+    "read_server_time",
     "record_schema_version",
     "retry_on_write_conflict",
     "try_insert_unordered",

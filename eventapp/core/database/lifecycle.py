@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import pymongo
 import structlog
@@ -181,8 +181,9 @@ def ensure_indexes(
 ) -> None:
     """Create the indexes whose names do not exist yet, then drop the retired ones.
 
-    An existing index is never changed. One with other keys gets a name of its own, and replaces the
-    old one, which is retired.
+    An index with other keys gets a name of its own, and replaces the old one, which is retired. Of
+    an existing index only the age is changed at which its documents expire: it is dropped and
+    created again, which the embedded store can do, too.
 
     Args:
         retired: names of indexes that older versions have created, by the name of their collection.
@@ -190,12 +191,23 @@ def ensure_indexes(
     for feature in indexes:
         for collection, models in feature.items():
             existing = db[collection].index_information()
+            for model in models:
+                if _expires_otherwise(model, existing):
+                    _drop_index(db, collection, model.document["name"])
+                    del existing[model.document["name"]]
             missing = [model for model in models if model.document["name"] not in existing]
             if missing:
                 db[collection].create_indexes(missing)
     for collection, names in retired.items():
         for name in set(names).intersection(db[collection].index_information()):
             _drop_index(db, collection, name)
+
+
+def _expires_otherwise(model: IndexModel, existing: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether an index of this name exists that deletes documents at another age."""
+    age = "expireAfterSeconds"
+    index = existing.get(model.document["name"])
+    return index is not None and index.get(age) != model.document.get(age)
 
 
 def _drop_index(db: Db, collection: str, name: str) -> None:

@@ -22,6 +22,17 @@ GOOD_SECONDS, MAX_MEASUREMENTS = 0.02, 3
 _AWARE_TIMES: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
+def read_server_time(db: Db) -> datetime:
+    """Return the time that the server of a database answers; no other clock plays a part.
+
+    Raises:
+        PyMongoError: the database does not answer.
+    """
+    answer = db.command("hello", codec_options=_AWARE_TIMES)
+    server_time: datetime = answer["localTime"]
+    return server_time
+
+
 class ServerClock:
     """The clock of the server of a database, as this process knows it.
 
@@ -77,8 +88,7 @@ class ServerClock:
     def _measure_once(self) -> "_Measurement":
         """Compare the clocks. The server is assumed to read its clock in the middle of the call."""
         asked_at, started = utc_now(), time.monotonic()
-        answer = self._db.command("hello", codec_options=_AWARE_TIMES)
-        server_time: datetime = answer["localTime"]
+        server_time = read_server_time(self._db)
         seconds = time.monotonic() - started
         return _Measurement(seconds, server_time - asked_at - timedelta(seconds=seconds / 2))
 

@@ -2,6 +2,7 @@
 
 from eventapp.events.routes import (
     availability,
+    changes,
     duplicates,
     event_log,
     events,
@@ -13,6 +14,7 @@ from eventapp.events.routes import (
 BLUEPRINTS = (
     organizers.bp,
     availability.bp,
+    changes.bp,
     events.bp,
     events.parts_bp,
     events.photos_bp,
