@@ -256,7 +256,7 @@ READS: Table = {
         "events.store_listing": (ALL,),
         "events.store_log": ("eventId", "logEntries"),
         "events.store_migration": (
-            *("eventId", "rev", "schedule", "nextScheduleId"),
+            *("eventId", "rev", "schedule", "nextScheduleId", "overAt"),
             *("title", "tags", "titleKey", "places", "tagKeys"),
         ),
         "events.store_ownership": ("eventId", "organizer", "organizerId", "status", "overAt"),

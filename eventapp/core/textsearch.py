@@ -67,7 +67,8 @@ def fold_text(text: str) -> str:
 
     It is in lower case and in Unicode's compatibility form, without accents and other marks. Quotes
     and hyphens are plain, and letters with a stroke have none. Folding a folded text changes
-    nothing. Events store `titleKey`, `places` and `tagKeys` in this form.
+    nothing. Events store `titleKey`, `places`, `tagKeys` and the `locationKey` of schedule entries
+    in this form.
     """
     if text.isascii():
         return text.lower().replace("`", "'")

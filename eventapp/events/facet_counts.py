@@ -21,15 +21,9 @@ from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import COUNT_LIMIT
 from eventapp.events import list_pages
-from eventapp.events.filters import (
-    CategoryFilter,
-    CityFilter,
-    DateFilter,
-    Filter,
-    PriceFilter,
-    TagsFilter,
-    load_filter,
-)
+from eventapp.events.entry_filters import CityFilter, DateFilter
+from eventapp.events.filter_types import Filter
+from eventapp.events.filters import CategoryFilter, PriceFilter, TagsFilter, load_filter
 from eventapp.events.index.facet_texts import FacetTexts, TextFacet
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.index.text_table import TextCount, TextTable

@@ -3,72 +3,33 @@
 A list request contains an instance of each filter that it sets. The class defines everything about
 the filter: its query parameters, the MongoDB condition, the facets that the in-memory index keeps
 for it, how they are looked up, and examples. The query schema, the conditions, the index, and the
-test that compares the answers of index and database are made from `FILTERS`.
+test that compares the answers of index and database are made from `FILTERS`. The filters that one
+schedule entry must satisfy are in `entry_filters`.
 
 To add a filter, see "How to add a filter to the list of events" in docs/architecture.md.
 """
 
-import re
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from typing import Any, ClassVar, Self
+from datetime import datetime
+from typing import Any, Self
 
 from bson import ObjectId
 from marshmallow import ValidationError, fields, validate
 
 from eventapp.core.database import Query
-from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectIdField, StrictText
+from eventapp.core.http.fields import CommaSeparatedList, ObjectIdField
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_text
+from eventapp.events.entry_filters import CityFilter, DateFilter
+from eventapp.events.filter_types import EventFilter, Filter
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
 from eventapp.events.offer_conditions import IS_PUBLIC, make_offer_condition, make_range_condition
-from eventapp.events.rules import CATEGORIES, PUBLISHED, midnight
+from eventapp.events.rules import CATEGORIES, PUBLISHED
 from eventapp.events.ticket_types import EARLIEST, find_offer_ends, list_buyable_windows
 from eventapp.events.types import IndexedEvent
 
 MAX_PRICE_FILTER = 1e9
-
-
-class Filter(ABC):
-    """A condition that narrows the list of events. Subclasses are frozen dataclasses, for hashing.
-
-    Attributes:
-        parameters: the query parameters, by their names in the API.
-        facets: what the index keeps for the filter.
-        facet_fields: the fields of stored events from which `facets` take their values.
-        examples: parameters with values, as a client sends them.
-    """
-
-    parameters: ClassVar[Mapping[str, fields.Field[Any]]]
-    facets: ClassVar[tuple[FacetSpec[Any], ...]]
-    facet_fields: ClassVar[tuple[str, ...]]
-    examples: ClassVar[tuple[Mapping[str, str], ...]]
-
-    @classmethod
-    @abstractmethod
-    def from_query(cls, query: JsonObject) -> Self | None:
-        """Return the filter that the loaded query parameters set, or None if they set none."""
-
-    def at(self, moment: datetime) -> "Filter":  # noqa: ARG002
-        """Return the filter as it applies at a moment of the database's clock.
-
-        It is called before the filter is used. Most filters do not depend on the time.
-        """
-        return self
-
-    @abstractmethod
-    def make_condition(self) -> Query:
-        """Return the MongoDB condition that stored events must meet."""
-
-    @abstractmethod
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        """Return groups of posting lists from the facets of the index.
-
-        The lists of a group are alternatives, and all groups must be met: an event matches if each
-        group has a list that contains it. A group without lists is met by no event.
-        """
 
 
 class CategoryName(fields.String):
@@ -83,7 +44,7 @@ class CategoryName(fields.String):
 
 
 @dataclass(frozen=True)
-class CategoryFilter(Filter):
+class CategoryFilter(EventFilter):
     """Events of one category."""
 
     category: str
@@ -102,41 +63,12 @@ class CategoryFilter(Filter):
     def make_condition(self) -> Query:
         return {"category": self.category}
 
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+    def look_up(self, facets: Facets[IndexedEvent]) -> list[list[PostingList]]:
         return [facets[self.categories].equal_to(self.category)]
 
 
 @dataclass(frozen=True)
-class CityFilter(Filter):
-    """Events with a location that contains a text, without regard to case and accents.
-
-    Attributes:
-        city_key: the folded text.
-    """
-
-    city_key: str
-
-    parameters = {"city": StrictText(0, 100)}
-    locations = FacetSpec[str](lambda event, _now: event["places"])
-    facets = (locations,)
-    facet_fields = ("places",)
-    examples = ({"city": "Athens"}, {"city": "zür"}, {"city": "arena"})
-
-    @classmethod
-    def from_query(cls, query: JsonObject) -> Self | None:
-        city_key = fold_text(query.get("city", ""))
-        # An empty text sets no filter.
-        return None if city_key == "" else cls(city_key)
-
-    def make_condition(self) -> Query:
-        return {"places": {"$regex": re.escape(self.city_key)}}
-
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        return [facets[self.locations].where(lambda location: self.city_key in location)]
-
-
-@dataclass(frozen=True)
-class TagsFilter(Filter):
+class TagsFilter(EventFilter):
     """Events that have each of some tags, without regard to case and accents.
 
     Attributes:
@@ -160,12 +92,12 @@ class TagsFilter(Filter):
     def make_condition(self) -> Query:
         return {"tagKeys": {"$all": list(self.tag_keys)}}
 
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+    def look_up(self, facets: Facets[IndexedEvent]) -> list[list[PostingList]]:
         return [facets[self.tags].equal_to(tag_key) for tag_key in self.tag_keys]
 
 
 @dataclass(frozen=True)
-class OrganizerFilter(Filter):
+class OrganizerFilter(EventFilter):
     """Events of one organizer."""
 
     organizer_id: ObjectId
@@ -186,43 +118,8 @@ class OrganizerFilter(Filter):
     def make_condition(self) -> Query:
         return {"organizerId": self.organizer_id}
 
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+    def look_up(self, facets: Facets[IndexedEvent]) -> list[list[PostingList]]:
         return [facets[self.organizers].equal_to(self.organizer_id)]
-
-
-@dataclass(frozen=True)
-class DateFilter(Filter):
-    """Events with a schedule entry between two days, both included; None is no bound."""
-
-    first: date | None
-    last: date | None
-
-    parameters = {"dateFrom": CalendarDate(), "dateTo": CalendarDate()}
-    days = FacetSpec[int](
-        lambda event, _now: [entry["date"].toordinal() for entry in event["schedule"]]
-    )
-    facets = (days,)
-    facet_fields = ("schedule.date",)
-    examples = (
-        {"dateFrom": "2027-01-15"},
-        {"dateTo": "2027-06-30"},
-        {"dateFrom": "2027-03-01", "dateTo": "2027-03-31"},
-    )
-
-    @classmethod
-    def from_query(cls, query: JsonObject) -> Self | None:
-        first, last = query.get("dateFrom"), query.get("dateTo")
-        return None if first is None and last is None else cls(first, last)
-
-    def make_condition(self) -> Query:
-        first = None if self.first is None else midnight(self.first)
-        last = None if self.last is None else midnight(self.last)
-        return {"schedule": {"$elemMatch": {"date": make_range_condition(first, last)}}}
-
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        first = None if self.first is None else self.first.toordinal()
-        last = None if self.last is None else self.last.toordinal()
-        return [facets[self.days].between(first, last)]
 
 
 def _get_prices_with_tickets(event: IndexedEvent, now: datetime) -> list[float]:
@@ -231,7 +128,7 @@ def _get_prices_with_tickets(event: IndexedEvent, now: datetime) -> list[float]:
 
 
 @dataclass(frozen=True)
-class PriceFilter(Filter):
+class PriceFilter(EventFilter):
     """Events with a public type whose price is in a range, that has tickets left, or both.
 
     This is one filter, because the same ticket type must meet both conditions.
@@ -284,7 +181,7 @@ class PriceFilter(Filter):
         ticket_type = {**IS_PUBLIC, "price": make_range_condition(self.low, self.high)}
         return {"ticketTypes": {"$elemMatch": ticket_type}}
 
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+    def look_up(self, facets: Facets[IndexedEvent]) -> list[list[PostingList]]:
         if self.low is None and self.high is None:
             return [facets[self.has_tickets].equal_to(True)]
         prices = facets[self.prices_with_tickets if self.available_only else self.prices]
@@ -292,7 +189,7 @@ class PriceFilter(Filter):
 
 
 @dataclass(frozen=True)
-class OnSaleFilter(Filter):
+class OnSaleFilter(EventFilter):
     """Events with a public ticket type that can be bought now.
 
     Attributes:
@@ -322,7 +219,7 @@ class OnSaleFilter(Filter):
     def make_condition(self) -> Query:
         return {"status": PUBLISHED, **make_offer_condition(self.moment, in_window=True)}
 
-    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+    def look_up(self, facets: Facets[IndexedEvent]) -> list[list[PostingList]]:
         # The index contains only published events. A window ends with its last offer.
         return [facets[self.windows].where(lambda window: window[0] <= self.moment < window[1])]
 
@@ -338,6 +235,7 @@ FILTERS: tuple[type[Filter], ...] = (
 )
 PARAMETERS = {name: field for each in FILTERS for name, field in each.parameters.items()}
 FACETS = tuple(spec for each in FILTERS for spec in each.facets)
+ENTRY_FACETS = tuple(spec for each in FILTERS for spec in each.entry_facets)
 FACET_FIELDS = tuple(dict.fromkeys(name for each in FILTERS for name in each.facet_fields))
 
 

@@ -5,6 +5,7 @@ without them, lists that include past events, lists of the caller's own events, 
 phrases, and every list while there is no index.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -14,6 +15,8 @@ from eventapp.core import paging
 from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
 from eventapp.events import store_listing
+from eventapp.events.entry_filters import require_upcoming
+from eventapp.events.filter_types import Filter, make_conditions
 from eventapp.events.index.event_index import Matches
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_requests import ListPosition, ListRequest, Scorer, render_position
@@ -154,7 +157,10 @@ class _PageFinder:
         scope = self._own_scope
         if scope is None:
             scope = store_listing.make_public_filter(upcoming=self._request.upcoming)
-        conditions = [list_filter.make_condition() for list_filter in self._request.filters]
+        filters: Sequence[Filter] = self._request.filters
+        if self._request.upcoming:
+            filters = require_upcoming(filters, self._today)
+        conditions = make_conditions(filters)
         if self._request.search:
             conditions.insert(0, store_listing.make_text_condition(self._request.search))
         return store_listing.narrow(scope, conditions)

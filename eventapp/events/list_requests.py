@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from eventapp.core import paging
 from eventapp.core.json import JsonObject
 from eventapp.events import rules
-from eventapp.events.filters import Filter, make_filters
+from eventapp.events.filter_types import Filter
+from eventapp.events.filters import make_filters
 from eventapp.events.types import RELEVANCE, SortValue
 
 # What computes the relevance of a search.

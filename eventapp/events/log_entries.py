@@ -29,7 +29,7 @@ PART_IDS = {
 OMITTED_FIELDS = frozenset(
     (
         *PART_IDS.values(),
-        *("startsAt", "endsAt", "overAt", "moves"),
+        *("startsAt", "endsAt", "overAt", "moves", "locationKey", "point"),
         *("availableTickets", "soldTickets", "heldTickets", "waiting"),
         *("used", "taken"),
     )

@@ -22,22 +22,23 @@ BATCH_SIZE = 200
 
 
 def migrate_events(db: Db, default_zone: ZoneInfo, now: datetime) -> bool:
-    """Migrate the events of version 1, and return whether none is left.
+    """Migrate the events of older versions, and return whether none is left.
 
     An event that cannot be migrated is recorded as failed work, and delays no other. It cannot be
     sold, and is tried again at the next start.
 
     Args:
-        default_zone: becomes the zone of their schedule entries.
+        default_zone: becomes the zone of the schedule entries of version 1.
     """
     run = DueRun(db, "event migration", now)
     return run.finish_all(partial(_try_each_event, db, default_zone, run))
 
 
 def _try_each_event(db: Db, default_zone: ZoneInfo, run: DueRun) -> int:
-    """Try once to migrate each event of version 1 that has not failed; return how many there were.
+    """Try once to migrate each event of an older version; return how many there were.
 
-    An event that another process has written since it was read stays as it is.
+    Events that have failed are left out. An event that another process has written since it was
+    read stays as it is.
     """
 
     def migrate(events: Sequence[UnmigratedEvent]) -> int:

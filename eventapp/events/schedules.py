@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.textsearch import fold_text
 from eventapp.events import rules, schedule_times
 from eventapp.events.bodies import ScheduleEntryInput, ScheduleEntryPatch
 from eventapp.events.errors import NonexistentLocalTime, ScheduleInUse
@@ -17,6 +18,8 @@ from eventapp.events.types import Event, ScheduleEntry
 
 UTC_ZONE = ZoneInfo("UTC")
 TIME_FIELDS = ("startTime", "endTime", "doorsTime")
+# What is computed of the place of an entry, for queries.
+PLACE_FIELDS = ("locationKey", "point")
 # An entry whose value of one of these changes has moved.
 MOVE_FIELDS = ("date", *TIME_FIELDS, "timezone", "location")
 # The range of dates, as `core.http.fields.CalendarDate` has it. A zone may shift an instant by a
@@ -97,7 +100,7 @@ def patch_entry(
 def upgrade_schedule(
     schedule: Sequence[ScheduleEntry], next_id: int, default_zone: ZoneInfo
 ) -> Schedule:
-    """Return a schedule as it is stored now, if it may have been stored by version 1 of the schema.
+    """Return a schedule as it is stored now, if an older version of the schema may have stored it.
 
     An entry of version 1 has only a date and a location. Its zone becomes the default one.
     """
@@ -111,7 +114,8 @@ def upgrade_schedule(
                 "moves": 0,
             }
             entry, next_id = cast(ScheduleEntry, {**entry, **added}), next_id + 1
-        entries.append(entry)
+        place = {name: value for name, value in _derive_place(entry).items() if value is not None}
+        entries.append(cast(ScheduleEntry, {**entry, **place}))
     return Schedule(entries, next_id)
 
 
@@ -146,7 +150,8 @@ def _make_entry(
     fields["moves"] = before.get("moves", 0)
     if stored and any(fields.get(name) != before.get(name) for name in MOVE_FIELDS):
         fields["moves"] += 1
-    order = (*rules.ENTRY_FIELDS, "overAt", "moves")
+    fields |= _derive_place(fields)
+    order = (*rules.ENTRY_FIELDS, "overAt", "moves", *PLACE_FIELDS)
     entry = {name: fields[name] for name in order if fields.get(name) is not None}
     return cast(ScheduleEntry, entry)
 
@@ -192,6 +197,16 @@ def _compute_instants(fields: Mapping[str, Any], zone: ZoneInfo, path: str) -> d
     except schedule_times.NonexistentTime as error:
         raise NonexistentLocalTime(f"{path}{error.field}", zone.key) from None
     return {"startsAt": times.starts_at, "endsAt": times.ends_at, "overAt": times.over_at}
+
+
+def _derive_place(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what queries compare of the place of an entry; None is not stored."""
+    lat, lng = entry.get("lat"), entry.get("lng")
+    is_located = lat is not None and lng is not None
+    return {
+        "locationKey": fold_text(entry["location"]),
+        "point": {"type": "Point", "coordinates": [lng, lat]} if is_located else None,
+    }
 
 
 def _make_error(field: str, fault: str) -> ValidationFailed:

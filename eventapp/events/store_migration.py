@@ -16,7 +16,7 @@ from eventapp.events.types import (
     UnmigratedEvent,
 )
 
-_FIELDS = dict.fromkeys(("eventId", "rev", "schedule", "nextScheduleId"), 1)
+_FIELDS = dict.fromkeys(("eventId", "rev", "schedule", "nextScheduleId", "overAt"), 1)
 # What `rules.derive_text_fields` reads and computes.
 _TEXT_FIELDS = dict.fromkeys(
     ("eventId", "rev", "title", "schedule.location", "tags", "titleKey", "places", "tagKeys"), 1
@@ -26,7 +26,7 @@ RefoldedTexts: TypeAlias = tuple[EventRevision, DerivedTextFields]
 
 
 class ScheduleFields(TypedDict):
-    """The fields of an event that schema version 2 adds or changes."""
+    """The fields of an event that later schema versions add or change."""
 
     schedule: list[ScheduleEntry]
     nextScheduleId: int
@@ -36,15 +36,20 @@ class ScheduleFields(TypedDict):
 def find_unmigrated(
     db: Db, event_id: int, limit: int, without: Sequence[object] = ()
 ) -> list[UnmigratedEvent]:
-    """Return the next events after this eventId that have a schedule and no `overAt`, in order.
+    """Return the next events after this eventId that an older version stored, in order.
+
+    Version 1 stored no `overAt`, and versions before 7 no `locationKey` in the schedule.
 
     Args:
         without: eventIds to leave out.
     """
     where: Query = {
         "eventId": {"$gt": event_id, **exclude_ids(without, "eventId").get("eventId", {})},
-        "overAt": None,
         "schedule": {"$exists": True},
+        "$or": [
+            {"overAt": None},
+            {"schedule": {"$elemMatch": {"locationKey": {"$exists": False}}}},
+        ],
     }
     found = db.events.find(where, _FIELDS).sort("eventId", ASCENDING).limit(limit)
     return cast(list[UnmigratedEvent], list(found))
@@ -53,12 +58,16 @@ def find_unmigrated(
 def write_if_unchanged(db: Db, changes: Sequence[tuple[UnmigratedEvent, ScheduleFields]]) -> int:
     """Set the fields of the events that still have the revision that was read; return how many.
 
-    The change counts as an edit, because answers show it.
+    The change of an event of version 1 counts as an edit, because answers show it.
     """
     writes = [
         UpdateOne(
-            {"eventId": event["eventId"], "rev": event["rev"], "overAt": None},
-            {"$set": fields, "$inc": {"rev": 1, "__v": 1, "terms": 1}, **SET_CHANGED_AT},
+            {"eventId": event["eventId"], "rev": event["rev"]},
+            {
+                "$set": fields,
+                "$inc": {"rev": 1, "terms": 1, **({} if "overAt" in event else {"__v": 1})},
+                **SET_CHANGED_AT,
+            },
         )
         for event, fields in changes
     ]

@@ -16,32 +16,13 @@ from typing import Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
+from eventapp.events.entry_types import IndexedEntry as IndexedEntry
+from eventapp.events.entry_types import ScheduleEntry as ScheduleEntry
 from eventapp.events.log_types import LogFields
 from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
 from eventapp.events.question_types import QuestionEdit, QuestionFields
 from eventapp.events.sales_rules import QuantityLimits, SaleWindow, Visibility
 from eventapp.events.stock_types import Cells, InFlightEntry, Queues, Quota
-
-
-class ScheduleEntry(TypedDict):
-    """One date of an event.
-
-    `schedule_times` says how the instants follow from the date, the local times and the zone.
-    """
-
-    scheduleId: int  # from 1, unique within its event, never used again
-    date: datetime  # a calendar date in the zone, stored as midnight in UTC
-    startTime: NotRequired[str]  # local, HH:MM; absent if it is not known
-    endTime: NotRequired[str]  # local, HH:MM; on the next day if it is not after startTime
-    doorsTime: NotRequired[str]  # local, HH:MM; the day before if after startTime
-    timezone: str  # IANA name
-    location: str  # venue and city, 1 to 200 characters
-    lat: NotRequired[float]  # degrees, -90 to 90; absent where the organizer gave none
-    lng: NotRequired[float]  # degrees, -180 to 180; absent where the organizer gave none
-    startsAt: NotRequired[datetime]  # the instant of startTime; absent without one
-    endsAt: NotRequired[datetime]  # the instant of endTime; absent without startTime and endTime
-    overAt: datetime  # when the entry is over and can no longer be booked
-    moves: int  # how often an edit changed its date, times, zone or location; 0 at first
 
 
 class TicketType(SaleWindow, QuantityLimits, Visibility):
@@ -305,15 +286,6 @@ class CountedStock(NamedTuple):
     quotas: list[Quota]
 
 
-class IndexedEntry(TypedDict):
-    """The fields of a schedule entry that list filters compare, and that are suggested."""
-
-    date: datetime
-    location: str
-    scheduleId: NotRequired[int]  # this and the next are absent until the event is migrated
-    overAt: NotRequired[datetime]
-
-
 class Stock(TypedDict):
     """What decides how many tickets of a type or of a quota can be bought."""
 
@@ -338,7 +310,6 @@ class IndexedEvent(EventKey, Terms):
     category: str
     organizer: str
     organizerId: ObjectId | None
-    places: list[str]
     tagKeys: list[str]
     schedule: list[IndexedEntry]
     lastDate: datetime
@@ -379,9 +350,10 @@ class EventSchedule(EventRevision):
 
 
 class UnmigratedEvent(EventRevision):
-    """An event whose schedule entries may have no ids, zones and instants yet."""
+    """An event whose schedule entries may lack fields of later schema versions."""
 
     schedule: list[ScheduleEntry]
+    overAt: NotRequired[datetime]  # absent in version 1
     nextScheduleId: NotRequired[int]
 
 

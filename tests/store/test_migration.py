@@ -9,6 +9,7 @@ from eventapp import prepare_database
 from eventapp.core.clock import utc_now
 from eventapp.core.database import SCHEMA_VERSION, SchemaTooNew, check_schema_version
 from eventapp.events import migration, store_migration
+from eventapp.events.schedules import PLACE_FIELDS
 from tests.factories import day, make_event
 
 ATHENS = ZoneInfo("Europe/Athens")
@@ -69,6 +70,29 @@ def test_a_migrated_event_is_as_if_it_were_new(db):
     migrated, new = find(db, event_id), make_event(db, schedule=[entry])
     assert set(migrated) == {*new, "terms"}
     assert migrated["schedule"] == new["schedule"]
+
+
+def test_entries_of_version_5_get_what_queries_compare_of_their_place(db):
+    schedule = [
+        {"date": "2035-06-15", "location": "Ζάππειο, Αθήνα", "lat": 37.97, "lng": 23.74},
+        {"date": "2035-06-16", "location": "Volos", "lat": 39.36},
+    ]
+    new = make_event(db, schedule=schedule)
+    cleared = {f"schedule.{n}.{name}": "" for n in (0, 1) for name in ("locationKey", "point")}
+    db.events.update_one({"_id": new["_id"]}, {"$unset": cleared})
+    prepare_old(db)
+    event = find(db, new["eventId"])
+    assert event["schedule"] == new["schedule"]
+    places = [{name: each.get(name) for name in PLACE_FIELDS} for each in event["schedule"]]
+    assert places == [
+        {
+            "locationKey": "ζαππειο, αθηνα",
+            "point": {"type": "Point", "coordinates": [23.74, 37.97]},
+        },
+        {"locationKey": "volos", "point": None},
+    ]
+    # No answer shows the change, but no edit or sale that was read before it is written.
+    assert (event["rev"], event["terms"], event["__v"]) == (new["rev"] + 1, 1, new["__v"])
 
 
 def test_a_second_migration_changes_nothing(db):

@@ -33,8 +33,7 @@ def event_of(event_id=1, **changes):
         "tagKeys": [],
         "category": "concert",
         "organizerId": None,
-        "places": PLACES[:1],
-        "schedule": [{"date": midnight(DAYS[0])}],
+        "schedule": [{"date": midnight(DAYS[0]), "locationKey": PLACES[0]}],
         "lastDate": midnight(DAYS[0]),
         "ticketTypes": [{"price": 5, "availableTickets": 1}],
         **changes,
@@ -48,7 +47,8 @@ def midnight(day):
 @st.composite
 def events(draw):
     """An event of one of few ids, so that some come again as others."""
-    days = sorted(draw(st.sets(st.sampled_from(DAYS), min_size=1, max_size=3)))
+    entries = st.tuples(st.sampled_from(DAYS), st.sampled_from(PLACES))
+    schedule = draw(st.lists(entries, min_size=1, max_size=3))
     tags = draw(st.lists(st.sampled_from(WORDS), max_size=2))
     ticket_types = st.fixed_dictionaries(
         {"price": prices, "availableTickets": st.integers(0, 1), "waiting": st.integers(0, 1)},
@@ -68,9 +68,8 @@ def events(draw):
         tagKeys=tags,
         category=draw(st.sampled_from(["concert", "movie"])),
         organizerId=draw(st.sampled_from([None, *ORGANIZERS])),
-        places=draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2, unique=True)),
-        schedule=[{"date": midnight(day)} for day in days],
-        lastDate=midnight(days[-1]),
+        schedule=[{"date": midnight(day), "locationKey": place} for day, place in schedule],
+        lastDate=midnight(max(day for day, _place in schedule)),
         ticketTypes=draw(st.lists(ticket_types, min_size=1, max_size=3)),
     )
 
@@ -120,9 +119,12 @@ def matches_query(query, event):
     ]
     return (
         event["listed"]
-        and any(query.get("city", "").lower() in location for location in event["places"])
         and query.get("category") in (None, event["category"])
-        and any(first <= entry["date"].date() <= last for entry in event["schedule"])
+        and any(
+            first <= entry["date"].date() <= last
+            and query.get("city", "").lower() in entry["locationKey"]
+            for entry in event["schedule"]
+        )
         and (types or not (query.keys() & {"minPrice", "maxPrice"} or query.get("availableOnly")))
         and (any(map(is_on_sale, public)) or not query.get("onSale"))
         and set(query.get("tags", ())) <= set(event["tagKeys"])

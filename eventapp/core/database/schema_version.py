@@ -15,6 +15,7 @@ Versions:
 4  bookings have all attempts to pay for them, with their states.
 5  it is recorded which holders are to be told that organizers see their names.
 6  the folded texts of events have plain quotes and hyphens, and letters without strokes.
+7  schedule entries have their folded location, and their position as GeoJSON.
 """
 
 from typing import TypedDict, cast
@@ -22,7 +23,7 @@ from typing import TypedDict, cast
 from eventapp.core.database.client import Db
 from eventapp.core.errors import DatabaseUnavailable
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 _KEY = "schemaVersion"
 
 

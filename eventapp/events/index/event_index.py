@@ -6,6 +6,9 @@ has the rows of the events that contain the word, with scores. A query makes a m
 each filter and combines the masks. That takes about a millisecond for a million events. A database
 would read the matching events one by one, unless one of its indexes covers the whole query.
 
+Some filters compare schedule entries, and one entry must satisfy all of these. The entries have a
+table of their own (`entry_table`), whose mask is combined first and then becomes one of events.
+
 An edited event gets a new row at the end, and its old row becomes inactive. No row is used twice,
 so that a result stays valid while the index changes.
 
@@ -26,7 +29,9 @@ import numpy.typing as npt
 from eventapp.core.clock import utc_now
 from eventapp.core.textsearch import TextQuery, score_as_byte
 from eventapp.events import store
-from eventapp.events.filters import FACETS, Filter
+from eventapp.events.filter_types import EntryFilter, EventFilter, Filter
+from eventapp.events.filters import ENTRY_FACETS, FACETS
+from eventapp.events.index.entry_table import EntryTable
 from eventapp.events.index.facet_texts import FacetTexts, TextFacet
 from eventapp.events.index.postings import (
     Facets,
@@ -34,6 +39,7 @@ from eventapp.events.index.postings import (
     Mask,
     ScoredPostingList,
     Scores,
+    make_mask,
 )
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
 from eventapp.events.index.text_table import TextCount
@@ -187,7 +193,7 @@ class EventIndex:
         # day of the last date as an ordinal, when its values change next though nothing is written
         # (a POSIX time), and whether the row is active. A row is active while its event is listed
         # and has no later row.
-        self._event_ids = GrowingArray()
+        self._event_ids = GrowingArray(np.int64)
         self._terms, self._last_days = array("i"), array("i")
         self._empty_stocks: list[tuple[bool, ...]] = []
         self._changes_at, self._next_change = array("d"), LATEST.timestamp()
@@ -202,6 +208,7 @@ class EventIndex:
         self._facets = Facets(FACETS)
         self._suggestions = SuggestionIndex()
         self._facet_texts = FacetTexts(self._suggestions.tags)
+        self._entries = EntryTable(ENTRY_FACETS)
         for event in events:
             self.add(event)
         self._compact()
@@ -263,10 +270,12 @@ class EventIndex:
                 self._words[term] = ScoredPostingList()
             self._words[term].add(row, score)
         self._facets.add(event, row, now)
+        self._entries.add(event["schedule"], row, now)
 
     def _compact(self) -> None:
         length = len(self._event_ids)
         self._facets.compact(length)
+        self._entries.compact()
         for postings in self._words.values():
             postings.compact(length)
 
@@ -340,21 +349,23 @@ class EventIndex:
                 events.
         """
         mask = np.frombuffer(self._active, np.bool_).copy()
+        entry_filters = [each for each in filters if isinstance(each, EntryFilter)]
         for list_filter in filters:
-            self._apply(list_filter, mask)
+            if isinstance(list_filter, EventFilter):
+                self._apply(list_filter, mask)
+        if entry_filters:
+            entries = self._entries.select(each.look_up(self._entries) for each in entry_filters)
+            mask &= self._entries.find_owners(entries, len(mask))
         scores = None
         if words:
             scores = self._score(words) * mask
             mask = scores > 0
         return Matches(self._event_ids.values(), self._sorted_count, mask, len(self), scores)
 
-    def _apply(self, list_filter: Filter, mask: Mask) -> None:
+    def _apply(self, list_filter: EventFilter, mask: Mask) -> None:
         """Clear the rows in the mask that do not match the filter."""
         for posting_lists in list_filter.look_up(self._facets):
-            matching = np.zeros(len(mask), np.bool_)
-            for postings in posting_lists:
-                postings.set_in(matching)
-            mask &= matching
+            mask &= make_mask(posting_lists, len(mask))
 
     def _score(self, words: TextQuery) -> Scores:
         """Return the sum of the scores of the words for each row; 0 if it has an excluded one."""

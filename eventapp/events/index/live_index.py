@@ -25,7 +25,9 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.textsearch import parse_search
 from eventapp.events import store
-from eventapp.events.filters import FACET_FIELDS, Filter
+from eventapp.events.entry_filters import require_upcoming
+from eventapp.events.filter_types import Filter
+from eventapp.events.filters import FACET_FIELDS
 from eventapp.events.index.event_index import EventIndex, Matches
 from eventapp.events.index.facet_texts import TextFacet
 from eventapp.events.index.suggestions import Suggestions
@@ -125,7 +127,8 @@ class LiveIndex:
         words = parse_search(search) if search else None
         if words and (words.phrases or words.excluded_phrases):
             return None
-        return self._query(today, lambda index: read(index, index.find(filters, words)))
+        upcoming = require_upcoming(filters, today)
+        return self._query(today, lambda index: read(index, index.find(upcoming, words)))
 
     def suggest(self, words: Sequence[str], today: date) -> Suggestions | None:
         """Return texts of listed events that begin with these folded words, or contain them.

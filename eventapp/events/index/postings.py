@@ -1,7 +1,8 @@
 """Posting lists: which events have a value or contain a word. Facets, which consist of them.
 
 Each event of the index has a row, a number from 0. A posting list contains the rows of the events
-that have one value (a category, a day, a price) or contain one word. A query sets the rows of a
+that have one value (a category, a tag, a price) or contain one word. Schedule entries have rows of
+their own, and facets for what one entry must satisfy. A query sets the rows of a
 posting list in a mask, which is an array with one boolean for each row of the index.
 
 A sparse list keeps its rows as sorted numbers. A dense list keeps a bitmap with one bit for each
@@ -22,7 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from eventapp.events.types import IndexedEvent
+from eventapp.events.types import IndexedEntry, IndexedEvent
 
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.uint16]
@@ -32,26 +33,29 @@ DENSE_ONE_IN, DENSE_SCORED_ONE_IN = 32, 6
 INITIAL_CAPACITY = 1024
 
 
-class GrowingArray:
-    """An array of int64 that grows by appending.
+Number = TypeVar("Number", bound=np.number[Any])
+
+
+class GrowingArray(Generic[Number]):
+    """An array of numbers of one type that grows by appending.
 
     An array that `values` has returned never changes, because appending writes only after its end.
     """
 
-    def __init__(self) -> None:
-        self._buffer, self._length = np.empty(INITIAL_CAPACITY, np.int64), 0
+    def __init__(self, number_type: type[Number]) -> None:
+        self._buffer, self._length = np.empty(INITIAL_CAPACITY, number_type), 0
 
     def __len__(self) -> int:
         return self._length
 
-    def append(self, number: int) -> None:
+    def append(self, number: float) -> None:
         """Add a number, and double the buffer if it is full."""
         if self._length == len(self._buffer):
             self._buffer = np.concatenate((self._buffer, np.empty_like(self._buffer)))
         self._buffer[self._length] = number
         self._length += 1
 
-    def values(self) -> npt.NDArray[np.int64]:
+    def values(self) -> npt.NDArray[Number]:
         """Return the numbers as an array, without a copy."""
         return self._buffer[: self._length]
 
@@ -87,6 +91,14 @@ class PostingList:
             mask[: self._bitmap_length] |= bits.view(np.bool_)
         if self._rows:
             mask[np.frombuffer(self._rows, np.int32)] = True
+
+
+def make_mask(posting_lists: Iterable[PostingList], length: int) -> Mask:
+    """Return a mask of this many rows that is set for the rows in any of the lists."""
+    mask = np.zeros(length, np.bool_)
+    for postings in posting_lists:
+        postings.set_in(mask)
+    return mask
 
 
 class ScoredPostingList:
@@ -137,6 +149,7 @@ class Sortable(Protocol):
 
 
 Value = TypeVar("Value", bound=Sortable)
+Item = TypeVar("Item", IndexedEvent, IndexedEntry)
 
 
 class Facet(Generic[Value]):
@@ -183,31 +196,39 @@ class Facet(Generic[Value]):
 
 
 @dataclass(frozen=True, eq=False)
-class FacetSpec(Generic[Value]):
-    """The declaration of a facet, by which `Facets` finds it.
+class ItemFacetSpec(Generic[Item, Value]):
+    """The declaration of a facet of events or of schedule entries, by which `Facets` finds it.
 
     Attributes:
-        get_values: returns the values of an event at a moment; an event may have any number. They
+        get_values: returns the values of an item at a moment; an item may have any number. They
             may depend on whether the end of an offer has passed (`ticket_types.find_offer_ends`).
     """
 
-    get_values: Callable[[IndexedEvent, datetime], Iterable[Value]]
+    get_values: Callable[[Item, datetime], Iterable[Value]]
 
 
-class Facets:
-    """The facets of one index."""
+class FacetSpec(ItemFacetSpec[IndexedEvent, Value]):
+    """The declaration of a facet of events."""
 
-    def __init__(self, specs: Iterable[FacetSpec[Any]]) -> None:
+
+class EntryFacetSpec(ItemFacetSpec[IndexedEntry, Value]):
+    """The declaration of a facet of schedule entries."""
+
+
+class Facets(Generic[Item]):
+    """The facets of one kind of items of an index: of its events, or of their schedule entries."""
+
+    def __init__(self, specs: Iterable[ItemFacetSpec[Item, Any]]) -> None:
         """Create an empty facet for each of these declarations."""
-        self._facets: dict[FacetSpec[Any], Facet[Any]] = {spec: Facet() for spec in specs}
+        self._facets: dict[ItemFacetSpec[Item, Any], Facet[Any]] = {spec: Facet() for spec in specs}
 
-    def __getitem__(self, spec: FacetSpec[Value]) -> Facet[Value]:
+    def __getitem__(self, spec: ItemFacetSpec[Item, Value]) -> Facet[Value]:
         return cast(Facet[Value], self._facets[spec])
 
-    def add(self, event: IndexedEvent, row: int, now: datetime) -> None:
-        """Add an event to each facet, with its values at this time."""
+    def add(self, item: Item, row: int, now: datetime) -> None:
+        """Add an item to each facet, with its values at this time."""
         for spec, facet in self._facets.items():
-            facet.add(spec.get_values(event, now), row)
+            facet.add(spec.get_values(item, now), row)
 
     def compact(self, length: int) -> None:
         """Make posting lists dense where that saves memory in an index of this many rows."""
