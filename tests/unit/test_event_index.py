@@ -32,12 +32,17 @@ def event_of(event_id=1, **changes):
         "tags": [],
         "tagKeys": [],
         "category": "concert",
+        "organizer": "",
         "organizerId": None,
-        "schedule": [{"date": midnight(DAYS[0]), "locationKey": PLACES[0]}],
+        "schedule": [make_entry(DAYS[0], PLACES[0])],
         "lastDate": midnight(DAYS[0]),
         "ticketTypes": [{"price": 5, "availableTickets": 1}],
         **changes,
     }
+
+
+def make_entry(day, place):
+    return {"date": midnight(day), "location": place, "locationKey": place}
 
 
 def midnight(day):
@@ -68,7 +73,7 @@ def events(draw):
         tagKeys=tags,
         category=draw(st.sampled_from(["concert", "movie"])),
         organizerId=draw(st.sampled_from([None, *ORGANIZERS])),
-        schedule=[{"date": midnight(day), "locationKey": place} for day, place in schedule],
+        schedule=[make_entry(*each) for each in schedule],
         lastDate=midnight(max(day for day, _place in schedule)),
         ticketTypes=draw(st.lists(ticket_types, min_size=1, max_size=3)),
     )
