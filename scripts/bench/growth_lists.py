@@ -30,7 +30,9 @@ from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
 from eventapp.events import list_pages, listing, rules, suggesting
 from eventapp.events.cache.event_cache import EventCache
+from eventapp.events.facet_counts import add_facets
 from eventapp.events.index.live_index import LiveIndex
+from eventapp.events.list_requests import FACET_NAMES
 from eventapp.events.schemas.queries import EventQuery
 from eventapp.events.types import StoredEvent
 from scripts.bench.data import draw_word_pairs
@@ -39,6 +41,7 @@ from scripts.bulk_load import BATCH_SIZE, add_synthetic_events
 from scripts.synthetic_events import CITIES, COMMON_WORDS, WORDS
 
 DEEP_PAGE = 50
+ALL_FACETS = ",".join(FACET_NAMES)
 SEARCHES = 100
 INDEX_POLL_SECONDS = 0.5
 # Half of all bookings are of one event. The others are of users who have this many each, for this
@@ -132,6 +135,11 @@ def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
             {"search": rng.choice(searches), "upcoming": "false"}
         ),
         "search, incomplete word": lambda rng: list_events({"search": _choose_beginning(rng)}),
+        "facets": lambda _: list_events({"facets": ALL_FACETS}),
+        "facets, past too": lambda _: list_events({"facets": ALL_FACETS, "upcoming": "false"}),
+        "facets of a search": lambda rng: list_events(
+            {"search": rng.choice(searches), "facets": ALL_FACETS}
+        ),
         "suggestions": lambda rng: suggesting.suggest(
             db, _choose_beginning(rng), event_cache=event_cache, now=utc_now()
         ),
@@ -148,7 +156,9 @@ def open_event_cache(db: Db) -> EventCache:
 
 def _list_events(db: Db, index: LiveIndex, parameters: Parameters) -> JsonObject:
     """Return the answer to a list request, made as if no page was cached."""
-    page = list_pages.find_page(db, EventQuery().load(parameters), utc_now().date(), index)
+    request, today = EventQuery().load(parameters), utc_now().date()
+    page = list_pages.find_page(db, request, today, index)
+    page = add_facets(db, page, request, today, index)
     return listing.present_page(db, page, Actor(), image_base_url="", now=utc_now())
 
 
