@@ -8,6 +8,8 @@ from typing import Any
 # The size of a panel and the margins around its chart, in pixels; the panels of a row.
 WIDTH, HEIGHT, COLUMNS = 250, 150, 4
 LEFT, TOP, RIGHT, BOTTOM = 40, 24, 12, 22
+# The most commands of a call in the table; the others are counted.
+MAX_PLANS = 6
 # The range of the logarithmic time axis, in milliseconds.
 MIN_MS, MAX_MS = 0.3, 3000.0
 
@@ -31,8 +33,9 @@ def render_markdown(growth: dict[str, Any]) -> str:
     rows = []
     for times in growth["kinds"]:
         cells = [_format_cell(*pair) for pair in zip(times["ms"], times["find_ms"], strict=True)]
-        plans = "; ".join(times["plans"][-1]) or "in memory"
-        rows.append([times["name"], *cells, format_growth(times), plans])
+        rows.append(
+            [times["name"], *cells, format_growth(times), _format_plans(times["plans"][-1])]
+        )
     lines = [head, ["---"] * len(head), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{INTRODUCTION}\n{table}\n\n![time against size](growth.svg)\n"
@@ -62,6 +65,13 @@ def format_growth(times: dict[str, Any]) -> str:
     if first is None or last is None:
         return "-"
     return f"{last / times['find_ms'][-1] / (first / times['find_ms'][0]):.1f}"
+
+
+def _format_plans(plans: list[str]) -> str:
+    """Return the plans of the first commands, and the number of the others."""
+    others = len(plans) - MAX_PLANS
+    shown = [*plans[:MAX_PLANS], *([f"{others} more"] if others > 0 else [])]
+    return "; ".join(shown) or "in memory"
 
 
 def _format_cell(ms: float | None, find_ms: float) -> str:

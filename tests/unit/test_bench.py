@@ -25,6 +25,7 @@ GROWTH = {
     "sizes": [10_000, 100_000],
     "kinds": [
         {"name": "events", "ms": [2.0, 3.0], "find_ms": [1.0, 1.0], "plans": [[], ["a", "b 2.0"]]},
+        {"name": "many", "ms": [2.0, 3.0], "find_ms": [1.0, 1.0], "plans": [[], ["a"] * 9]},
         {"name": "slow", "ms": [2.0, None], "find_ms": [1.0, 2.0], "plans": [["a"], []]},
     ],
 }
@@ -179,7 +180,8 @@ def test_growth_is_shown_as_a_table_and_as_a_chart():
     lines = render_markdown(GROWTH).splitlines()
     assert "| events | 2.0 (2.0) | 3.0 (3.0) | 1.5 | a; b 2.0 |" in lines
     assert "| slow | 2.0 (2.0) | - | - | in memory |" in lines
-    assert render_chart(GROWTH).count("<circle") == 7
+    assert "| many | 2.0 (2.0) | 3.0 (3.0) | 1.5 | a; a; a; a; a; a; 3 more |" in lines
+    assert render_chart(GROWTH).count("<circle") == 11
 
 
 def test_the_table_has_every_part():
