@@ -26,14 +26,17 @@ from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
+from eventapp.core.http.fields import MAX_LIMIT
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
-from eventapp.events import list_pages, listing, rules, suggesting
+from eventapp.events import list_pages, listing, public_changes, rules, suggesting
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.facet_counts import add_facets
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_requests import FACET_NAMES
+from eventapp.events.public_changes import FeedPosition
 from eventapp.events.schemas.queries import EventQuery
+from eventapp.events.store_changes import ChangeKey
 from eventapp.events.types import StoredEvent
 from scripts.bench.data import draw_word_pairs
 from scripts.bench.wrk import BenchmarkError
@@ -143,6 +146,26 @@ def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
         "suggestions": lambda rng: suggesting.suggest(
             db, _choose_beginning(rng), event_cache=event_cache, now=utc_now()
         ),
+        **_make_changes(db, size),
+    }
+
+
+def _make_changes(db: Db, size: int) -> dict[str, ListCall]:
+    """Return the calls of a client that follows the changes of events."""
+    chosen = random.Random(size).choices(range(1, size + 1), k=SEARCHES)
+    times = [event["changedAt"] for event in db.events.find({"eventId": {"$in": chosen}})]
+
+    def list_changes(position: FeedPosition) -> Any:
+        cursor = public_changes.render_position(position)
+        return public_changes.list_changes(
+            db, cursor, limit=MAX_LIMIT, now=utc_now(), image_base_url=""
+        )
+
+    return {
+        "changes, first walk": lambda rng: list_changes(
+            FeedPosition(ChangeKey(utc_now(), 0), walked_to=rng.randrange(size))
+        ),
+        "changes": lambda rng: list_changes(FeedPosition(ChangeKey(rng.choice(times), 0))),
     }
 
 
