@@ -111,6 +111,11 @@ from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 from eventapp.waitlist.joining import TICKET_COUNTER
 from eventapp.waitlist.migration import migrate_waitlist
+from eventapp.webhooks import personal_data as webhook_data
+from eventapp.webhooks import routes as webhooks_routes
+from eventapp.webhooks import service as webhooks
+from eventapp.webhooks import store as webhooks_store
+from eventapp.webhooks import store_deliveries
 
 log = structlog.get_logger()
 
@@ -140,6 +145,8 @@ INDEXES = (
     payment_lists_store.INDEXES,
     due_work_store.INDEXES,
     ranking_store.INDEXES,
+    webhooks_store.INDEXES,
+    store_deliveries.INDEXES,
 )
 RETIRED_INDEXES = {
     **accounts_store.RETIRED_INDEXES,
@@ -158,6 +165,7 @@ BLUEPRINTS = (
     *promotions_routes.BLUEPRINTS,
     *tickets_routes.BLUEPRINTS,
     *devices_routes.BLUEPRINTS,
+    *webhooks_routes.BLUEPRINTS,
     *messages_routes.BLUEPRINTS,
     *announcements_routes.BLUEPRINTS,
     *notifications_routes.BLUEPRINTS,
@@ -178,6 +186,8 @@ FORGET_FUNCTIONS = (
     # This moves entries, from which the next one then removes the user.
     announcement_log.forget_user,
     event_log.forget_user,
+    # This comes after `bookings`, so that no delivery is made of a booking with its holder.
+    webhook_data.forget_user,
     # Notifications come last, because removing the rest may still notify the user.
     notifications.forget_user,
 )
@@ -194,6 +204,7 @@ EXPORT_FUNCTIONS = (
     media.export_user,
     messages.export_user,
     log_lists.export_user,
+    webhook_data.export_user,
     notifications.export_user,
 )
 
@@ -283,6 +294,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
     JOB_STATUS.set(app, jobs.get_job_status)
     MAIL_SEALER.set(app, Sealer(config.jwt_secret, SEAL_PURPOSE))
+    webhooks.WEBHOOK_SEALER.set(app, Sealer(config.jwt_secret, webhooks.SEAL_PURPOSE))
     UNSUBSCRIBE_KEYS.set(app, UnsubscribeKeys(config.jwt_secret))
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache, config.default_zone)
@@ -361,6 +373,8 @@ def build_booking_context(
         event_changes=event_changes,
         forget_functions=FORGET_FUNCTIONS,
         default_zone=config.default_zone,
+        webhook_sealer=Sealer(config.jwt_secret, webhooks.SEAL_PURPOSE),
+        allow_private_webhooks=config.webhook_allow_private,
     )
 
 

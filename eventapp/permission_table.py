@@ -26,6 +26,7 @@ from eventapp.core.access.actions import (
     READERS,
     SELF_OR_ADMIN,
     USERS,
+    WEBHOOKS,
     WHOLE_TEAM,
     Action,
     build_permission_table,
@@ -227,6 +228,14 @@ ROWS = (
         (
             *("devices.create_device", "devices.list_devices", "devices.renew_link"),
             "devices.end_device",
+        ),
+    ),
+    (
+        Action("manage webhooks", ANY_ORGANIZER, ORGANIZERS, NOBODY, WEBHOOKS, NO_TEAM),
+        (
+            *("webhooks.list_webhooks", "webhooks.create_webhook", "webhooks.change_webhook"),
+            *("webhooks.delete_webhook", "webhooks.rotate_secret", "webhooks.list_deliveries"),
+            *("webhooks.replay_delivery", "webhooks.send_test"),
         ),
     ),
     # Bookings and waitlists. A booking is also own to the organizer of its event.

@@ -81,7 +81,7 @@ WRITES: Table = {
     "dailySales": {"analytics.store_sums": (INSERT, DELETE, "run", "slots.*")},
     "erasures": {"accounts.store_erasures": (INSERT, DELETE, "startedAt")},
     "eventDays": {"analytics.store_sums": (INSERT, DELETE, "run", "parts")},
-    "eventLog": {"events.store_log": (INSERT, DELETE, "userId", "tokenName")},
+    "eventLog": {"events.store_log": (INSERT, DELETE, "userId", "tokenName", "untold")},
     "eventRanks": {
         "analytics.store_sums": (
             *(INSERT, "run", "organizerId", "status", "goneAt"),
@@ -207,6 +207,21 @@ WRITES: Table = {
         ),
         "waitlist.store_migration": ("scheduleId", "holderIsShown"),
     },
+    "webhookDeliveries": {
+        "webhooks.store_deliveries": (
+            *(INSERT, DELETE, "status", "dueAt", "claim", "attempts", "pauses", "retriedSince"),
+            *("lastAttempt", "lastAttempt.excerpt", "body", "erasedAt", "holderId"),
+        ),
+    },
+    "webhookSequences": {"webhooks.store_deliveries": (INSERT, DELETE, "last")},
+    "webhookState": {"webhooks.store_facts": (INSERT, "number")},
+    "webhooks": {
+        "webhooks.store": (
+            *(INSERT, DELETE, "url", "events", "eventIds", "updatedAt", "sealedSecret"),
+            *("oldSecrets", "enabled", "enabledAt", "disabledAt", "disabledBy", "failingSince"),
+            *("ownerNoticeDue", "sendDueAt", "wakeCount", "claim", "claimedUntil"),
+        ),
+    },
 }
 # The same for reading, by top-level fields.
 READS: Table = {
@@ -308,7 +323,7 @@ READS: Table = {
             *("paid", "fee", "provider", "providerId"),
         ),
         "analytics.store_sums": ("number", "bookedAt", "eventId", "organizerId"),
-        "bookings.ledger.store": ("_id", "number"),
+        "bookings.ledger.store": (ALL,),
         "bookings.store_reports": (ALL,),
     },
     "loginMarks": {"accounts.store_attempts": (ALL,)},
@@ -342,6 +357,10 @@ READS: Table = {
             *("eventId", "ticketTypeId", "userId", "active", "holderIsShown", "forgotten"),
         ),
     },
+    "webhookDeliveries": {"webhooks.store_deliveries": (ALL,)},
+    "webhookSequences": {"webhooks.store_deliveries": (ALL,)},
+    "webhookState": {"webhooks.store_facts": (ALL,)},
+    "webhooks": {"webhooks.store": (ALL,)},
 }
 
 # The fields of a booking that say which tickets it has and what was paid for them. Whoever writes

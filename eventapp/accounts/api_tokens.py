@@ -6,7 +6,7 @@ with sessions; `create_token` writes the token first and reads the account secon
 change reaches the new token, or `create_token` sees the change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from bson import ObjectId
@@ -149,6 +149,14 @@ def end_token(db: Db, user_id: ObjectId, token_id: ObjectId) -> None:
     """
     if not store_api_tokens.delete(db, user_id, token_id):
         raise ApiTokenNotFound
+
+
+def find_valid(
+    db: Db, token_ids: Collection[ObjectId], now: datetime
+) -> dict[ObjectId, ActiveApiToken]:
+    """Return those of these API tokens that have not ended, by their ids."""
+    found = store_api_tokens.find_all(db, token_ids) if token_ids else []
+    return {token["_id"]: token for token in found if _is_active(token, now)}
 
 
 def end_tokens(db: Db, user_id: ObjectId) -> list[str]:

@@ -1,5 +1,6 @@
 """Queries on the `apiTokens` collection. A token is active until it expires or is deleted."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import cast
 
@@ -49,6 +50,11 @@ def find_by_hash(db: Db, secret_hash: str) -> ActiveApiToken | None:
 def find(db: Db, token_id: ObjectId) -> ActiveApiToken | None:
     """Return the fields of a token that requests read, also of an expired one."""
     return _active_tokens(db).find_one({"_id": token_id}, _ACTIVE_FIELDS)
+
+
+def find_all(db: Db, token_ids: Iterable[ObjectId]) -> list[ActiveApiToken]:
+    """Return the fields of tokens that requests read, also of expired ones."""
+    return list(_active_tokens(db).find({"_id": {"$in": list(token_ids)}}, _ACTIVE_FIELDS))
 
 
 def find_by_user(db: Db, user_id: ObjectId) -> list[StoredApiToken]:

@@ -9,6 +9,7 @@ from bson import ObjectId
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales.batches import SaleBatcher
 from eventapp.bookings.types import StoredBooking
+from eventapp.core.access.sealing import Sealer
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, get_db
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
@@ -42,6 +43,8 @@ class BookingContext:
         forget_functions: remove what each feature stores about a user, for the job that finishes
             interrupted erasures.
         default_zone: the time zone of today in lists.
+        webhook_sealer: opens the secrets of webhooks; None for a context that sends none.
+        allow_private_webhooks: True if webhooks may be sent to private addresses.
         sales: sells the tickets that the requests of this process ask for, in batches.
         last_offered_event_id: where the job that offers tickets goes on; 0 to begin anew.
     """
@@ -58,6 +61,8 @@ class BookingContext:
         event_changes: EventChanges = NO_EVENT_CACHE,
         forget_functions: Sequence[Callable[[Db, ObjectId], None]] = (),
         default_zone: ZoneInfo = UTC_ZONE,
+        webhook_sealer: Sealer | None = None,
+        allow_private_webhooks: bool = False,
     ) -> None:
         """Set the attributes. The worker's notifications need the outbox and the attachments."""
         self.db = db
@@ -70,6 +75,8 @@ class BookingContext:
         self.event_changes = event_changes
         self.forget_functions = forget_functions
         self.default_zone = default_zone
+        self.webhook_sealer = webhook_sealer
+        self.allow_private_webhooks = allow_private_webhooks
         self.sales = SaleBatcher(db, inventory)
         self.last_offered_event_id = 0
 

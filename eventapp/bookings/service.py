@@ -3,7 +3,7 @@
 This is also the module that other features call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -52,6 +52,21 @@ def find_booking(context: BookingContext, booking_id: ObjectId) -> StoredBooking
     if booking is None:
         raise BookingNotFound
     return booking
+
+
+def find_bookings(db: Db, booking_ids: Collection[ObjectId]) -> list[StoredBooking]:
+    """Return the bookings of these ids that exist, as they are shown (`follow_events`)."""
+    return follow_events(db, store.find_bookings(db, booking_ids))
+
+
+def render_for_organizer(booking: StoredBooking, *, with_attendees: bool) -> BookingView:
+    """Return a booking as the API shows it to the organizer of its event.
+
+    Args:
+        booking: as `follow_events` returns it.
+        with_attendees: whether it says who comes with the tickets.
+    """
+    return views.render_booking(booking, with_attendees=with_attendees)
 
 
 def find_own_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) -> StoredBooking:

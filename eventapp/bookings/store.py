@@ -133,6 +133,12 @@ def find_booking(db: Db, booking_id: ObjectId) -> StoredBooking | None:
     return _find_one(db, {"_id": booking_id})
 
 
+def find_bookings(db: Db, booking_ids: Iterable[ObjectId]) -> list[StoredBooking]:
+    """Return the bookings with these ids that exist."""
+    ids = list(booking_ids)
+    return list(_bookings(db).find({"_id": {"$in": ids}, **NO_TOMBSTONE})) if ids else []
+
+
 def find_by_reference(db: Db, reference: str) -> StoredBooking | None:
     """Return the booking with this reference."""
     return _find_one(db, {"bookingReference": reference})

@@ -30,7 +30,7 @@ from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import process_due, process_now
 from eventapp.events import log_entries, store, store_log
-from eventapp.events.log_types import FieldChange, LogAction, LogEntry, LogFields, LogNote
+from eventapp.events.log_types import FieldChange, LogAction, LogEntry, LogFields, LogNote, LogRow
 
 # The kind of the records of entries that could not be moved.
 FAILED_MOVES = "event log"
@@ -144,6 +144,23 @@ def store_entries(db: Db, event_id: int, entries: Sequence[LogEntry]) -> None:
     store_log.insert(db, event_id, entries)
     if not store.find_revisions(db, [event_id]):
         store_log.delete_of_event(db, event_id)
+
+
+def find_untold(db: Db, limit: int, without: Sequence[object] = ()) -> list[LogRow]:
+    """Return entries of all logs that webhooks are to be told of, the oldest first.
+
+    An entry is marked from the move into the log until `mark_told` is called. The entries of an
+    event are deleted with the event.
+
+    Args:
+        without: ids of entries to leave out.
+    """
+    return store_log.find_untold(db, limit, without)
+
+
+def mark_told(db: Db, entry_ids: Sequence[ObjectId]) -> None:
+    """Record that webhooks are told of these entries."""
+    store_log.mark_told(db, entry_ids)
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

@@ -48,6 +48,7 @@ class LogRow(LogEntry):
     """A document of `eventLog`: an entry that was moved out of its event."""
 
     eventId: int
+    untold: NotRequired[Literal[True]]  # webhooks are to be told of it; absent once they are
 
 
 class LogFields(TypedDict):

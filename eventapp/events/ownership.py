@@ -1,6 +1,6 @@
 """Find the events of an organizer, and transfer them to another one."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from bson import ObjectId
@@ -18,6 +18,11 @@ def has_open_events(db: Db, user_id: ObjectId, now: datetime) -> bool:
     An event is over when the last entry of its schedule is.
     """
     return store.has_open_event(db, user_id, now)
+
+
+def find_organizer_ids(db: Db, event_ids: Collection[int]) -> dict[int, ObjectId | None]:
+    """Return the organizer of each of these events that exist."""
+    return store.find_organizer_ids(db, event_ids)
 
 
 def iterate_events(db: Db, user_id: ObjectId) -> Iterator[list[int]]:

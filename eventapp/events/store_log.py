@@ -20,6 +20,9 @@ INDEXES = {
     "eventLog": [
         IndexModel([("eventId", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="event"),
         IndexModel([("userId", ASCENDING)], name="user"),
+        IndexModel(
+            [("untold", ASCENDING)], name="untold", partialFilterExpression={"untold": True}
+        ),
     ],
 }
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
@@ -58,12 +61,13 @@ def find_pending_of_user(db: Db, user_id: ObjectId) -> list[int]:
 
 
 def insert(db: Db, event_id: int, entries: Iterable[LogEntry]) -> None:
-    """Add entries to the collection, except those that it has.
+    """Add entries to the collection, except those that it has. Webhooks are to be told of them.
 
     Raises:
         AutoReconnect: it is unknown whether all are stored.
     """
-    insert_unordered(_rows(db), [cast(LogRow, {**each, "eventId": event_id}) for each in entries])
+    added = {"eventId": event_id, "untold": True}
+    insert_unordered(_rows(db), [cast(LogRow, {**each, **added}) for each in entries])
 
 
 def remove_pending(db: Db, event_id: int, entry_ids: Sequence[ObjectId]) -> bool:
@@ -106,6 +110,17 @@ def find_page(
         where["at"] = {"$lte": at}
         where["$or"] = [{"at": {"$lt": at}}, {"_id": {"$lt": entry_id}}]
     return list(_rows(db).find(where).sort(NEWEST_FIRST).skip(skip).limit(limit))
+
+
+def find_untold(db: Db, limit: int, without: Sequence[object] = ()) -> list[LogRow]:
+    """Return entries that webhooks are to be told of, the oldest first, without these."""
+    where = {"untold": True, **exclude_ids(without)}
+    return list(_rows(db).find(where).sort("_id", ASCENDING).limit(limit))
+
+
+def mark_told(db: Db, entry_ids: Sequence[ObjectId]) -> None:
+    """Record that webhooks are told of these entries."""
+    db.eventLog.update_many({"_id": {"$in": list(entry_ids)}}, {"$unset": {"untold": ""}})
 
 
 def find_of_user(db: Db, user_id: ObjectId) -> list[LogRow]:

@@ -28,6 +28,13 @@ def find_ids_of_organizer(db: Db, organizer_id: ObjectId, limit: int) -> list[in
     return [event["eventId"] for event in keys]
 
 
+def find_organizer_ids(db: Db, event_ids: Iterable[int]) -> dict[int, ObjectId | None]:
+    """Return the organizer of each of these events that exist; None for sample events."""
+    where = {"eventId": {"$in": list(event_ids)}}
+    found = db.events.find(where, {"_id": 0, "eventId": 1, "organizerId": 1})
+    return {event["eventId"]: event["organizerId"] for event in found}
+
+
 def find_public_name(db: Db, organizer_id: ObjectId) -> str | None:
     """Return the name of the organizer on the newest event that everyone may see in lists.
 

@@ -41,6 +41,10 @@ from eventapp.media import service as media
 from eventapp.messages import service as messages
 from eventapp.notifications import outbox
 from eventapp.organizers import invitations
+from eventapp.webhooks import facts as webhook_facts
+from eventapp.webhooks import notices as webhook_notices
+from eventapp.webhooks import sending as webhook_sending
+from eventapp.webhooks import service as webhooks
 
 # How often a worker checks whether it has received a signal to stop.
 STOP_POLL_SECONDS = 0.5
@@ -144,6 +148,11 @@ def _finish_email_changes(context: BookingContext, now: datetime) -> int:
     return email_voids.finish_interrupted(context.db, now)
 
 
+def _end_webhooks(context: BookingContext, now: datetime) -> int:
+    """Delete the webhooks of API tokens that have ended."""
+    return webhooks.delete_of_ended_tokens(context.db, now)
+
+
 def _copy_to_ledger(context: BookingContext, now: datetime) -> int:
     """Copy the changes of bookings into the ledger."""
     return ledger.copy_entries(context.db, now)
@@ -186,6 +195,11 @@ JOBS: dict[str, Job] = {
         Job("account-mails", _make_account_mails, 2),
         Job("invitation-mails", _make_invitation_mails, 2),
         Job("mail", _send_mails, 2),
+        Job("webhook-facts", webhook_facts.make_deliveries, 2),
+        Job("webhooks", webhook_sending.send_first_attempts, 2),
+        Job("webhook-retries", webhook_sending.send_retries, 5),
+        Job("webhook-notices", webhook_notices.notify_owners, 10),
+        Job("old-webhooks", _end_webhooks, 60),
         Job("low-tickets", _warn_of_low_tickets, 30),
         Job("reports", reports.send_reports, 600),
         Job("orphans", event_closing.close_orphans, 3600),

@@ -26,6 +26,7 @@ TEMPLATE_NAMES = {
     rules.WAITLIST_CLOSED: "event",
     rules.ANNOUNCEMENT: "announcement",
     rules.REPORT: "report",
+    rules.WEBHOOK_DISABLED: "base",
 }
 DEFAULT_TEMPLATE = "booking"
 

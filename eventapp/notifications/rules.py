@@ -21,6 +21,7 @@ BOOKING_EXPIRED, WAITLIST_OFFER = "booking_expired", "waitlist_offer"
 EVENT_CHANGED, EVENT_CANCELLED, LOW_TICKETS = "event_changed", "event_cancelled", "low_tickets"
 WAITLIST_CLOSED, PAYMENT_REFUNDED = "waitlist_closed", "payment_refunded"
 ANNOUNCEMENT, REPORT = "announcement", "report"
+WEBHOOK_DISABLED = "webhook_disabled"
 # The kinds that are shown in the app. A report is sent as a mail only.
 KINDS = (
     BOOKING_CONFIRMED,
@@ -34,6 +35,7 @@ KINDS = (
     EVENT_CANCELLED,
     LOW_TICKETS,
     ANNOUNCEMENT,
+    WEBHOOK_DISABLED,
 )
 
 QUEUED: Final = "queued"
@@ -52,6 +54,7 @@ MAX_SUBJECT = 200  # characters
 # The facts that organizers have typed, and the characters in them that links need.
 _TYPED_TEXTS = frozenset(
     {"eventTitle", "location", "title", "type", "promoCode", "organizer", "subject", "text"}
+    | {"webhookHost"}
 )
 _LINKABLE = re.compile(r"[.:/@](?=\S)")
 
@@ -76,7 +79,7 @@ def may_mail(kind: str, *, is_verified: bool) -> bool:
     asked for: the mails of its bookings and its places on waitlists, and announcements of events
     that it has booked.
     """
-    return is_verified or kind not in (LOW_TICKETS, REPORT)
+    return is_verified or kind not in (LOW_TICKETS, REPORT, WEBHOOK_DISABLED)
 
 
 def remove_links(facts: Mapping[str, object]) -> dict[str, object]:
@@ -174,6 +177,14 @@ def _compose_announcement(_kind: str, data: Facts, _language: Language) -> tuple
     return f"{facts['eventTitle']}: {facts['subject']}", facts["text"]
 
 
+def _compose_webhook_disabled(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
+    host = data["webhookHost"]
+    return (
+        language.say("webhook_disabled.title", host=host),
+        language.say("webhook_disabled.message", host=host),
+    )
+
+
 def _compose_report(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
     first, last = language.format_day(data["from"]), language.format_day(data["to"])
     return (
@@ -188,6 +199,7 @@ _COMPOSERS = {
     EVENT_CHANGED: _compose_event_changed,
     ANNOUNCEMENT: _compose_announcement,
     REPORT: _compose_report,
+    WEBHOOK_DISABLED: _compose_webhook_disabled,
 }
 
 

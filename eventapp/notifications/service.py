@@ -30,6 +30,7 @@ from eventapp.notifications.types import (
 FAILURES_SHOWN = 20
 # Re-exported for features, which cannot import the rules.
 WAITLIST_CLOSED, ANNOUNCEMENT = rules.WAITLIST_CLOSED, rules.ANNOUNCEMENT
+WEBHOOK_DISABLED = rules.WEBHOOK_DISABLED
 
 
 @dataclass(frozen=True)

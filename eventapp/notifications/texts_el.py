@@ -78,6 +78,12 @@ TEXTS: dict[str, str | tuple[str, str]] = {
         "Απομένουν μόνο {tickets} για την εκδήλωση {event}, μία από τις αγαπημένες σας.",
     ),
     "announcement.introduction": "Μήνυμα από {organizer} προς όσους έχουν κλείσει «{title}»:",
+    "webhook_disabled.title": "Το webhook απενεργοποιήθηκε: {host}",
+    "webhook_disabled.message": (
+        "Το webhook σας στο {host} δεν δέχτηκε μια παράδοση επί τρεις ημέρες, και δεν στέλνεται "
+        "πλέον τίποτα σε αυτό. Διορθώστε τον παραλήπτη και ενεργοποιήστε ξανά το webhook: τότε θα "
+        "σταλούν όσα εκκρεμούν."
+    ),
     "report.daily": "Η ημερήσια αναφορά σας: {first}",
     "report.weekly": "Η εβδομαδιαία αναφορά σας: {first}",
     "report.message": (

@@ -68,6 +68,12 @@ TEXTS: dict[str, str | tuple[str, str]] = {
         "Only {tickets} left of {event}, one of your favorites.",
     ),
     "announcement.introduction": "{organizer} writes to everybody who has booked {title}:",
+    "webhook_disabled.title": "Webhook disabled: {host}",
+    "webhook_disabled.message": (
+        "Your webhook at {host} has not accepted a delivery for three days, so nothing is sent to "
+        "it any more. Mend the receiver, and then enable the webhook again: what is pending is "
+        "sent then."
+    ),
     "report.daily": "Your daily report: {first}",
     "report.weekly": "Your weekly report: {first}",
     "report.message": (

@@ -25,10 +25,10 @@ class DateAndLocation(TypedDict):
 Facts = TypedDict(
     "Facts",
     {
-        # In every notification except a report:
+        # In every notification except a report and `webhook_disabled`:
         "eventId": int,
         "eventTitle": str,
-        # In every notification except a report and an announcement:
+        # In every notification except a report, an announcement and `webhook_disabled`:
         "quantity": int,  # tickets
         # In every notification of a booking, and in `event_changed`, `low_tickets` and, if they are
         # known, in `waitlist_closed`:
@@ -48,6 +48,9 @@ Facts = TypedDict(
         "schedule": list[DateAndLocation],  # the event's new schedule
         # In `announcement`:
         "announcementId": ObjectId,
+        # In `webhook_disabled`:
+        "webhookId": ObjectId,
+        "webhookHost": str,  # the host of its URL
         # In `waitlist_closed`: one of `waitlist.types.CloseReason`.
         "reason": str,
         # In `report`:

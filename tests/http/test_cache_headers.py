@@ -9,6 +9,7 @@ import pytest
 
 from tests import pictures
 from tests.bookings_factories import Caller, event_of
+from tests.webhooks import create
 
 DEVICE = {"X-Device-Id": "cache-device-1"}
 IDENTITY = {"authorization", "x-device-id"}
@@ -70,6 +71,8 @@ def world(client, app, db):
         "token_id": "0" * 24,
         "announcement_id": "0" * 24,
         "device_id": "0" * 24,
+        "webhook_id": create(host)["webhookId"],
+        "delivery_id": "msg_0",
         "member_id": "0" * 24,
         "invitation_id": "0" * 24,
         "organizer_id": str(host.id),

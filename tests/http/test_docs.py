@@ -161,6 +161,9 @@ def test_the_examples_of_bodies_can_be_sent_as_they_stand(app, client, db, docum
     ids = {"user_id": admin["id"], "booking_id": booked["booking"]["_id"]}
     ids["ticket_id"] = f"{ids['booking_id']}-1-1"
     ids["member_id"] = admin["id"]
+    hook = {"url": "https://hooks.example.org/", "events": ["event.updated"]}
+    hooked = client.post("/api/webhooks", json=hook, headers=admin["headers"]).json
+    ids["webhook_id"] = hooked["webhook"]["webhookId"]
     values = {**ids, "capability": "none", **indexes}
     seen = []
     for method, path, body in list_json_bodies(document):

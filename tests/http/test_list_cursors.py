@@ -14,13 +14,14 @@ from eventapp.accounts import sessions
 from eventapp.core import paging
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
-from tests import payments, sales
+from tests import payments, sales, webhooks
 from tests.bookings_factories import Caller, context_of, event_of
 from tests.factories import day, make_user
 
 # Answers with rows that need no cursor, and what limits the number of their rows.
 BOUNDED = {
     "/api/auth/tokens": "at most 50 tokens",
+    "/api/webhooks": "at most 20 webhooks",
     "/api/organizers/me/members": "at most 50 members and invitations",
     "/api/organizers/memberships": "at most 50 teams",
     "/api/organizers/me": "at most 10 links",
@@ -134,6 +135,17 @@ def walk_announcements(scene: Scene, path: str) -> Walk:
 
     repeat(add)
     return Walk(host, path, add)
+
+
+def walk_deliveries(scene: Scene, path: str) -> Walk:
+    host = scene.caller("organizer")
+    webhook_id = webhooks.create(host)["webhookId"]
+
+    def add() -> object:
+        return host.call("POST", f"/webhooks/{webhook_id}/test")
+
+    repeat(add)
+    return Walk(host, path.replace("{webhook_id}", webhook_id), add)
 
 
 def walk_messages(scene: Scene, path: str) -> Walk:
@@ -255,6 +267,7 @@ WALKS: dict[str, Callable[[Scene, str], Walk]] = {
     "/api/events/{event_id}/messages": walk_messages,
     "/api/events/{event_id}/announcements": walk_announcements,
     "/api/events/{event_id}/availability": walk_availability,
+    "/api/webhooks/{webhook_id}/deliveries": walk_deliveries,
     "/api/notifications": walk_notifications,
     "/api/analytics/events": walk_events,
     "/api/admin/users": walk_users,
@@ -311,6 +324,7 @@ def test_every_list_of_the_document_has_a_cursor_or_a_bound(document: dict[str, 
 def identify(row: dict[str, Any]) -> str:
     """Return the id of a row of any list."""
     names = ("_id", "announcementId", "logId", "sessionId", "bookingId", "ticketId")
+    names += ("deliveryId",)
     names += ("eventId", "ticketTypeId")
     return str(next(row[name] for name in names if row.get(name)))
 
@@ -330,6 +344,7 @@ def read_pages(walk: Walk, path: str, *, first: str = "limit=2") -> Iterator[lis
 ROW_NAMES = (
     *("users", "events", "waitlist", "notifications", "bookings", "messages"),
     *("availability", "sessions", "payments", "entries", "announcements", "attendees"),
+    "deliveries",
 )
 
 

@@ -339,6 +339,11 @@ ELSEWHERE |= {"receipt"}
 # These are in `tests/race/test_event_log_deaths.py`.
 ELSEWHERE |= {"log-noted", "log-copied", "event-duplicated"}
 ELSEWHERE |= {"announcement-noted", "announcement-logged"}
+# These are in `tests/race/test_webhooks_race.py`.
+ELSEWHERE |= {"webhook-facts-begun", "webhook-deleted", "webhook-disabled"}
+ELSEWHERE |= {"webhook-deliveries-inserted", "webhook-deliveries-stored"}
+ELSEWHERE |= {"webhook-claimed", "webhook-attempt-begun", "webhook-sent"}
+ELSEWHERE |= {"webhook-owner-notified"}
 
 
 def test_a_process_dies_at_every_failpoint():

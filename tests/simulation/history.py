@@ -40,6 +40,7 @@ OTHER_JOBS = {
     *("roll-day", "complete-past", "mail", "low-tickets", "reports", "chats", "photos"),
     *("count-sales", "count-money", "rank-events", "erasures"),
     *("account-mails", "password-resets", "tell-old-holders", "email-changes"),
+    *("webhook-facts", "webhooks", "webhook-retries", "webhook-notices", "old-webhooks"),
 }
 # This one closes waitlists whose first entry was claimed for an offer when the event was cancelled.
 # It runs at the end.

@@ -22,7 +22,7 @@ NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 GREEK = texts.LANGUAGES["el"]
 LATIN, GREEK_LETTERS = re.compile(r"[A-Za-z]{3,}"), re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
 # Words that Greek texts keep.
-KEPT = {"email", "API", "token", "tokens", "Android", "UTC"}
+KEPT = {"email", "API", "token", "tokens", "Android", "UTC", "webhook"}
 
 
 def list_forms(text):
@@ -95,6 +95,7 @@ def make_mail(kind, *, language="el", is_verified=True, **facts):
         "schedule": [{"date": "2030-05-02", "location": "Λάρισα"}],
         "reason": "event_over",
         "left": 1,
+        "webhookHost": "example.org",
         **{"period": "daily", "from": "2030-04-30", "to": "2030-04-30"},
         **{"organizer": "Όλγα", "subject": "Νέα", "text": "Οι πόρτες ανοίγουν στις επτά."},
         **facts,
@@ -110,7 +111,7 @@ def make_mail(kind, *, language="el", is_verified=True, **facts):
 
 # What remains of a Greek mail without markup, codes, links and the zone of times.
 IGNORED = re.compile(
-    r"<[^>]*>|EVT-?\w+(?:\.\w+)?|https?://\S+|EUR|UTC|General|example|org|Volos|&\w+;"
+    r"<[^>]*>|EVT-?\w+(?:\.\w+)?|https?://\S+|EUR|UTC|General|example|org|webhook|Volos|&\w+;"
 )
 
 

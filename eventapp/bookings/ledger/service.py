@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from eventapp.bookings.ledger import store
-from eventapp.bookings.ledger.types import BookingWithEntries, NewLedgerRow
+from eventapp.bookings.ledger.types import BookingWithEntries, LedgerRow, NewLedgerRow
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun
@@ -62,6 +62,16 @@ def _copy(db: Db, bookings: Sequence[BookingWithEntries]) -> int:
 def find_highest_number(db: Db) -> int:
     """Return the number of the last row of the ledger, 0 if it is empty."""
     return store.find_highest_number(db)
+
+
+def find_rows(db: Db, after: int, last: int) -> list[LedgerRow]:
+    """Return the rows with a number above `after` and up to `last`, in order."""
+    return store.find_rows(db, after, last)
+
+
+def find_rows_by_id(db: Db, row_ids: Sequence[str]) -> list[LedgerRow]:
+    """Return the rows with these ids, in the order of their numbers."""
+    return store.find_rows_by_id(db, row_ids) if row_ids else []
 
 
 def _build_rows(booking: BookingWithEntries) -> list[NewLedgerRow]:

@@ -133,3 +133,15 @@ def find_highest_number(db: Db) -> int:
     ledger = db.ledger.with_options(read_concern=ReadConcern("majority"))
     last = ledger.find_one({}, {"_id": 0, "number": 1}, sort=[("number", DESCENDING)])
     return cast(LedgerNumber, last)["number"] if last else 0
+
+
+def find_rows(db: Db, after: int, last: int) -> list[LedgerRow]:
+    """Return the rows with a number above `after` and up to `last`, in order."""
+    ledger = cast(Collection[LedgerRow], db.ledger)
+    return list(ledger.find({"number": {"$gt": after, "$lte": last}}).sort("number", ASCENDING))
+
+
+def find_rows_by_id(db: Db, row_ids: Sequence[str]) -> list[LedgerRow]:
+    """Return the rows with these ids, in the order of their numbers."""
+    ledger = cast(Collection[LedgerRow], db.ledger)
+    return list(ledger.find({"_id": {"$in": list(row_ids)}}).sort("number", ASCENDING))
