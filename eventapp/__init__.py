@@ -116,6 +116,7 @@ from eventapp.webhooks import routes as webhooks_routes
 from eventapp.webhooks import service as webhooks
 from eventapp.webhooks import store as webhooks_store
 from eventapp.webhooks import store_deliveries
+from eventapp.webhooks.documents import document_webhooks
 
 log = structlog.get_logger()
 
@@ -342,6 +343,7 @@ def register_blueprints(app: Flask, api: Api) -> None:
         api.register_blueprint(blueprint)
     for blueprint in UNDOCUMENTED_BLUEPRINTS:
         app.register_blueprint(blueprint)
+    document_webhooks(api.spec)
 
 
 def build_booking_context(

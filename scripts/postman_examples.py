@@ -17,9 +17,9 @@ EXAMPLES = ROOT / "docs" / "postman" / "examples.json"
 # of more than MAX_JSON characters, such as the OpenAPI document, is left out.
 MAX_ITEMS, MAX_TEXT, MAX_JSON = 2, 1000, 6000
 # A string without a space that is longer than this is a token or a ticket code. Only the beginning
-# of these, and of the secrets of API tokens, is saved.
+# of these, and of the secrets of API tokens and webhooks, is saved.
 MAX_WORD, SHOWN_OF_WORD = 100, 16
-API_TOKEN = re.compile(r"evt_[A-Za-z0-9]{40}")
+SECRET = re.compile(r"evt_[A-Za-z0-9]{40}|whsec_[A-Za-z0-9+/=]{44}")
 SERVER_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -73,7 +73,7 @@ def _shorten(value: Any) -> Any:
         return [_shorten(each) for each in value[:MAX_ITEMS]]
     if not isinstance(value, str):
         return value
-    if (len(value) > MAX_WORD and " " not in value) or API_TOKEN.fullmatch(value):
+    if (len(value) > MAX_WORD and " " not in value) or SECRET.fullmatch(value):
         return f"{value[:SHOWN_OF_WORD]}..."
     return value
 

@@ -279,6 +279,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "addresses": "service",
         "deliveries": "service",
         "delivery_lists": "service",
+        "documents": "routes",
         "facts": "service",
         "lookups": "service",
         "notices": "service",

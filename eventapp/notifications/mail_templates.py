@@ -26,7 +26,7 @@ TEMPLATE_NAMES = {
     rules.WAITLIST_CLOSED: "event",
     rules.ANNOUNCEMENT: "announcement",
     rules.REPORT: "report",
-    rules.WEBHOOK_DISABLED: "base",
+    rules.WEBHOOK_DISABLED: "webhook",
 }
 DEFAULT_TEMPLATE = "booking"
 

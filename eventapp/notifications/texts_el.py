@@ -99,6 +99,7 @@ TEXTS: dict[str, str | tuple[str, str]] = {
     "ticket_code": "Εισιτήριο {number}",
     "link.booking": "Η κράτησή σας",
     "link.event": "Η εκδήλωση",
+    "link.api": "Η τεκμηρίωση του API",
     "link.dashboard": "Ο πίνακας ελέγχου",
     "unsubscribe.organizer": "Να μη λαμβάνω πια ανακοινώσεις αυτού του διοργανωτή με email",
     "unsubscribe.all": "Να μη λαμβάνω πια ανακοινώσεις με email",

@@ -89,6 +89,7 @@ TEXTS: dict[str, str | tuple[str, str]] = {
     "ticket_code": "Ticket {number}",
     "link.booking": "Your booking",
     "link.event": "The event",
+    "link.api": "The documentation of the API",
     "link.dashboard": "The dashboard",
     "unsubscribe.organizer": "Get no more announcements of this organizer by mail",
     "unsubscribe.all": "Get no more announcements by mail",

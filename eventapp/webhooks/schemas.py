@@ -15,6 +15,7 @@ from eventapp.core.json import JsonObject
 from eventapp.webhooks.rules import DISABLERS, EVENT_TYPES, MAX_EVENTS, STATUSES, TEST_TYPE
 
 MAX_URL = 2048
+SENT_TYPES = (*EVENT_TYPES, TEST_TYPE)
 
 
 def _describe(text: str) -> dict[str, str]:
@@ -137,7 +138,7 @@ class DeliveryAnswer(Schema):
     deliveryId = fields.String(
         required=True, metadata=_describe("The header `webhook-id` of every attempt.")
     )
-    type = fields.String(required=True, validate=validate.OneOf((*EVENT_TYPES, TEST_TYPE)))
+    type = fields.String(required=True, validate=validate.OneOf(SENT_TYPES))
     eventId = fields.Integer(required=True, allow_none=True)
     sequence = fields.Integer(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))

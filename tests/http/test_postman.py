@@ -139,3 +139,4 @@ def test_examples_hold_no_token(requests):
     text = postman_examples.EXAMPLES.read_text()
     assert re.search(r"[\w.-]{120,}", text) is None
     assert "127.0.0.1" not in text
+    assert not re.search(r"whsec_[A-Za-z0-9+/=]{20}", text)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from jsonschema import Draft202012Validator
 from standardwebhooks import WebhookVerificationError
 
 from eventapp.bookings import waitlist_offers
@@ -33,6 +34,7 @@ from tests.webhooks import (
 )
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OTHER_URL = "https://other.example.org/"
 
 
@@ -533,3 +535,27 @@ def test_the_webhooks_of_an_account_are_exported_and_go_with_it(app, db, client,
 
 def test_every_type_can_be_chosen_and_no_other(host):
     assert create(host)["events"] == ALL_TYPES == list(rules.EVENT_TYPES)
+
+
+def test_payloads_are_as_the_document_says(app, client, host, ann, event_id, receivers):
+    document = client.get("/api/openapi.json").json
+    webhook = create(host)
+    ann.cancel(ann.book(event_id, attendees=[{"ticketTypeId": 1, "name": "Ann Onym"}]))
+    host.call("PATCH", f"/events/{event_id}/schedule/0", {"location": "Tent"})
+    host.call("POST", f"/webhooks/{webhook['webhookId']}/test")
+    deliver(app)
+    seen = set()
+    for sent in receivers.take():
+        operation = document["webhooks"][sent.type]["post"]
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        root = {"$schema": DIALECT, "components": document["components"], **schema}
+        faults = [each.message for each in Draft202012Validator(root).iter_errors(sent.payload)]
+        assert faults == []
+        names = {each["name"] for each in operation["parameters"]}
+        assert names == set(sent.headers)
+        seen.add(sent.type)
+    assert seen == {
+        *("booking.confirmed", "booking.cancelled", "booking.refunded"),
+        *("event.updated", "webhook.test"),
+    }
+    assert set(document["webhooks"]) == {*ALL_TYPES, "webhook.test"}

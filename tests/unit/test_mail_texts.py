@@ -111,7 +111,7 @@ def make_mail(kind, *, language="el", is_verified=True, **facts):
 
 # What remains of a Greek mail without markup, codes, links and the zone of times.
 IGNORED = re.compile(
-    r"<[^>]*>|EVT-?\w+(?:\.\w+)?|https?://\S+|EUR|UTC|General|example|org|webhook|Volos|&\w+;"
+    r"<[^>]*>|EVT-?\w+(?:\.\w+)?|https?://\S+|EUR|UTC|General|example|org|webhook|API|Volos|&\w+;"
 )
 
 

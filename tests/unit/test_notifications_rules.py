@@ -39,6 +39,7 @@ ALL_FACTS = {
     "organizer": "A <of> B",
     "subject": "News",
     "text": "Doors open at <of> seven.",
+    "webhookHost": "hooks.example.org",
 }
 
 
