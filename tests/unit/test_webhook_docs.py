@@ -11,6 +11,7 @@ import pytest
 
 from eventapp.config import ROOT
 from eventapp.webhooks.signatures import make_secret, sign
+from eventapp.webhooks.sending import UNREADABLE_SECRET
 from eventapp.webhooks.transport import SendError
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
@@ -81,4 +82,7 @@ def test_the_program_in_javascript_verifies_deliveries(tmp_path):
 
 def test_the_page_explains_each_word_for_an_error():
     table = PAGE.partition("| `error` |")[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(get_args(SendError))
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [
+        *get_args(SendError),
+        UNREADABLE_SECRET,
+    ]
