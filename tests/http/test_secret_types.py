@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from tests import webhooks
 from tests.bookings_factories import Caller, context_of, event_of, refused, types
 from tests.factories import event_body
 from tests.streaming import ClientStream
@@ -97,6 +98,7 @@ def samples(event_id, booking, holder, host):
         "organizer_id": str(host.id),
         "reference": booking["bookingReference"],
         "ticket_id": ticket_id,
+        "webhook_id": webhooks.create(host)["webhookId"],
         "path": "index.css",
         "file": "x.jpg",
     }
@@ -345,7 +347,7 @@ def look(app, client, ann, host, event_id):
     """A function that returns the bytes of all public answers, their headers included, by path."""
     samples = {"event_id": str(event_id), "path": "x", "file": "x", "reference": "EVT-XXXXXX"}
     samples |= {"user_id": str(ann.id), "booking_id": "0" * 24, "ticket_id": "x"}
-    samples |= {"organizer_id": str(host.id)}
+    samples |= {"organizer_id": str(host.id), "webhook_id": "0" * 24}
 
     def look():
         shown = {}

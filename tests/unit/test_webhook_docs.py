@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from eventapp.config import ROOT
-from eventapp.webhooks.signatures import make_secret, sign
 from eventapp.webhooks.sending import UNREADABLE_SECRET
+from eventapp.webhooks.signatures import make_secret, sign
 from eventapp.webhooks.transport import SendError
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
