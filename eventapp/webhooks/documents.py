@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from apispec import APISpec
 
 from eventapp.core.json import JsonObject
-from eventapp.webhooks.schemas import SENT_TYPES, TEST_TYPE
+from eventapp.webhooks.schemas import SENT_TYPES, TEST
 
 _SUMMARIES: Mapping[str, str] = {
     "booking.confirmed": "A booking is confirmed",
@@ -14,7 +14,7 @@ _SUMMARIES: Mapping[str, str] = {
     "waitlist.offered": "Tickets are offered to somebody on the waitlist",
     "event.updated": "An event is edited or published",
     "event.cancelled": "An event is cancelled",
-    TEST_TYPE: "The owner of the webhook asks for a test",
+    TEST: "The owner of the webhook asks for a test",
 }
 _HEADERS: Mapping[str, str] = {
     "webhook-id": "The id of the delivery, the same in every attempt and replay.",
@@ -72,7 +72,7 @@ def _describe_payload(type_: str) -> JsonObject:
 
 def _describe_subject(type_: str) -> JsonObject:
     """Return what the data of a payload has besides the sequence."""
-    if type_ == TEST_TYPE:
+    if type_ == TEST:
         return {"webhookId": {"type": "string"}}
     event_id = {"type": "integer"}
     if type_.startswith("event."):

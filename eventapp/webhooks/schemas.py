@@ -15,7 +15,8 @@ from eventapp.core.json import JsonObject
 from eventapp.webhooks.rules import DISABLERS, EVENT_TYPES, MAX_EVENTS, STATUSES, TEST_TYPE
 
 MAX_URL = 2048
-SENT_TYPES = (*EVENT_TYPES, TEST_TYPE)
+# The documents take these from here, because they may not import the rules.
+SENT_TYPES, TEST = (*EVENT_TYPES, TEST_TYPE), TEST_TYPE
 
 
 def _describe(text: str) -> dict[str, str]:
