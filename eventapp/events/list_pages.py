@@ -17,6 +17,7 @@ from eventapp.core.json import JsonObject
 from eventapp.events import store_listing
 from eventapp.events.entry_filters import require_upcoming
 from eventapp.events.filter_types import Filter, make_conditions
+from eventapp.events.filters import FACET_FIELDS
 from eventapp.events.index.event_index import Matches
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_requests import ListPosition, ListRequest, Scorer, render_position
@@ -66,18 +67,15 @@ def count_rows(
     return min(rows, paging.COUNT_LIMIT + 1)
 
 
-def read_row_texts(
+def read_rows(
     db: Db, request: ListRequest, today: date, index: LiveIndex, own_scope: Query | None, limit: int
 ) -> list[IndexedEvent]:
-    """Read the texts of rows of the list from the database, of any rows if there are more.
+    """Read what filters compare of the rows of the list, from the database.
 
     Args:
-        limit: the most rows to read.
-
-    Returns:
-        The events with `listed` set and the fields of `index.facet_texts`.
+        limit: the most rows to read, any rows if there are more.
     """
-    return _PageFinder(db, request, today, index, own_scope).read_texts(limit)
+    return _PageFinder(db, request, today, index, own_scope).read_rows(limit)
 
 
 @dataclass(frozen=True)
@@ -197,10 +195,15 @@ class _PageFinder:
             index=self._database_index,
         )
 
-    def read_texts(self, limit: int) -> list[IndexedEvent]:
-        """Read the texts of rows, as `read_row_texts` does."""
-        index = self._database_index
-        return store_listing.find_texts(self._db, self._database_filter, limit=limit, index=index)
+    def read_rows(self, limit: int) -> list[IndexedEvent]:
+        """Read rows, as the function of this name does."""
+        return store_listing.find_indexed_rows(
+            self._db,
+            self._database_filter,
+            fields=FACET_FIELDS,
+            limit=limit,
+            index=self._database_index,
+        )
 
     # The rows of the page, and the one after it.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 from bson import ObjectId
 
 from eventapp.core.database import Db, Query
-from eventapp.events.store import EXCLUDED_IN_LISTS, OWNER_INDEX
+from eventapp.events.store import BASE_INDEX_FIELDS, EXCLUDED_IN_LISTS, OWNER_INDEX
 from eventapp.events.types import RELEVANCE, Event, EventKey, IndexedEvent, SortValue
 
 # With a hundred thousand events, scoring every match of a common word takes the database seconds.
@@ -99,16 +99,19 @@ def count_matching(db: Db, where: Query, *, limit: int, index: str | None = None
     return db.events.count_documents(where, limit=limit)
 
 
-def find_texts(db: Db, where: Query, *, limit: int, index: str | None) -> list[IndexedEvent]:
-    """Return matching events with their tags, and the dates and locations of their schedules.
+def find_indexed_rows(
+    db: Db, where: Query, *, fields: Iterable[str], limit: int, index: str | None
+) -> list[IndexedEvent]:
+    """Return what the in-memory index reads of matching events, but for their words.
 
     Args:
+        fields: what to read of each in addition to BASE_INDEX_FIELDS.
         limit: how many events to return at most, in no particular order.
         index: the name of the index to use; None to let the database choose.
     """
-    fields = {"tags": 1, "schedule.date": 1, "schedule.location": 1}
-    found = db.events.find(where, fields, hint=index).limit(limit)
-    return cast(list[IndexedEvent], [{**event, "listed": True} for event in found])
+    names = {*BASE_INDEX_FIELDS, *fields} - {"title", "description"}
+    found = db.events.find(where, dict.fromkeys(names, 1), hint=index).limit(limit)
+    return cast(list[IndexedEvent], list(found))
 
 
 def find_in_order(

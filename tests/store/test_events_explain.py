@@ -9,6 +9,7 @@ from bson import ObjectId
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import (
     event_log,
+    facet_counts,
     log_lists,
     public_changes,
     service,
@@ -127,6 +128,16 @@ def test_each_filter_uses_an_index(recorded, query):
     days = {"soon": factories.day(3), "later": factories.day(9), "someone": "0" * 24}
     path = "/api/events?" + query.format(**days)
     assert_indexed(recorded, commands_of(recorded, "GET", path))
+
+
+@pytest.mark.parametrize("query", ["upcoming=false", "mine=true&search=title"])
+def test_the_counts_of_facets_use_indexes(recorded, monkeypatch, query):
+    monkeypatch.setattr(facet_counts, "MAX_READ", 0)
+    monkeypatch.setattr(facet_counts, "MAX_COUNT_SECONDS", 1000)
+    facets = "category,city,tags,month,price"
+    commands = commands_of(recorded, "GET", f"/api/events?facets={facets}&{query}")
+    assert len(commands) > 20
+    assert_indexed(recorded, commands)
 
 
 @pytest.mark.parametrize("answered_by", ["index", "database"])

@@ -78,3 +78,10 @@ class EntryTable:
         owners = np.zeros(event_count, np.bool_)
         owners[self._owners.values()[selected]] = True
         return owners
+
+    def count_owners(self, selected: Mask, events: Mask) -> int:
+        """Count the events in a mask that have a selected entry."""
+        owners = self._owners.values()[np.flatnonzero(selected)]
+        owners = owners[events[owners]]
+        # The entries of an event follow one another.
+        return int(np.count_nonzero(np.diff(owners))) + 1 if len(owners) else 0

@@ -333,11 +333,7 @@ class EventIndex:
     def find_frequent_texts(
         self, facet: TextFacet, matches: Matches, limit: int
     ) -> list[TextCount]:
-        """Return the texts of a facet that most of these matches have.
-
-        Args:
-            matches: as `find` has returned them for the index as it is now.
-        """
+        """Return the texts of a facet that most of these matches of the present index have."""
         return self._facet_texts.find_most_frequent(facet, matches.mask, limit)
 
     def find(self, filters: Sequence[Filter], words: TextQuery | None) -> Matches:
@@ -348,19 +344,50 @@ class EventIndex:
                 ignored, because the index does not store the order of words. None matches all
                 events.
         """
-        mask = np.frombuffer(self._active, np.bool_).copy()
-        entry_filters = [each for each in filters if isinstance(each, EntryFilter)]
-        for list_filter in filters:
-            if isinstance(list_filter, EventFilter):
-                self._apply(list_filter, mask)
-        if entry_filters:
-            entries = self._entries.select(each.look_up(self._entries) for each in entry_filters)
-            mask &= self._entries.find_owners(entries, len(mask))
+        events, entries = self._select(filters)
+        mask = self._join(events, entries)
         scores = None
         if words:
             scores = self._score(words) * mask
             mask = scores > 0
         return Matches(self._event_ids.values(), self._sorted_count, mask, len(self), scores)
+
+    def count_each(
+        self, common: Sequence[Filter], choices: Iterable[Filter], words: TextQuery | None
+    ) -> list[int]:
+        """Count the listed events that match all common filters, the words and each choice."""
+        events, entries = self._select(common)
+        if words:
+            events &= self._score(words) > 0
+        joined = self._join(events, entries)
+        counts: list[int] = []
+        for choice in choices:
+            if isinstance(choice, EntryFilter):
+                chosen = choice.look_up(self._entries)
+                selected = chosen if entries is None else chosen & entries
+                counts.append(self._entries.count_owners(selected, events))
+            elif isinstance(choice, EventFilter):
+                mask = joined.copy()
+                self._apply(choice, mask)
+                counts.append(int(np.count_nonzero(mask)))
+        return counts
+
+    def _select(self, filters: Sequence[Filter]) -> tuple[Mask, Mask | None]:
+        """Return the masks of listed events and of entries (None for all) that match filters."""
+        events = np.frombuffer(self._active, np.bool_).copy()
+        for list_filter in filters:
+            if isinstance(list_filter, EventFilter):
+                self._apply(list_filter, events)
+        entry_filters = [each for each in filters if isinstance(each, EntryFilter)]
+        if not entry_filters:
+            return events, None
+        return events, self._entries.select(each.look_up(self._entries) for each in entry_filters)
+
+    def _join(self, events: Mask, entries: Mask | None) -> Mask:
+        """Return the mask of those of the events that have one of the entries, if these are set."""
+        if entries is None:
+            return events
+        return events & self._entries.find_owners(entries, len(events))
 
     def _apply(self, list_filter: EventFilter, mask: Mask) -> None:
         """Clear the rows in the mask that do not match the filter."""

@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.textsearch import parse_search
+from eventapp.core.textsearch import TextQuery, parse_search
 from eventapp.events import store
 from eventapp.events.entry_filters import require_upcoming
 from eventapp.events.filter_types import Filter
@@ -116,6 +116,10 @@ class LiveIndex:
             lambda index, matches: index.find_frequent_texts(facet, matches, limit),
         )
 
+    def index_events(self, events: Iterable[IndexedEvent]) -> EventIndex:
+        """Return an index of these events for one request, by the same clock."""
+        return EventIndex(events, self._clock)
+
     def _find(
         self,
         filters: Sequence[Filter],
@@ -124,11 +128,34 @@ class LiveIndex:
         read: Callable[[EventIndex, Matches], Result],
     ) -> Result | None:
         """Return what `read` returns of the matches; None if the database must answer."""
+        upcoming = require_upcoming(filters, today)
+        return self._search(
+            search, today, lambda index, words: read(index, index.find(upcoming, words))
+        )
+
+    def count_each(
+        self, common: Sequence[Filter], choices: Sequence[Filter], search: str, today: date
+    ) -> list[int] | None:
+        """Count the events that match all common filters, the search and each choice in turn.
+
+        Args:
+            common: with the filter that `require_upcoming` adds to them and a choice.
+
+        Returns:
+            None if the database must answer.
+        """
+        return self._search(
+            search, today, lambda index, words: index.count_each(common, choices, words)
+        )
+
+    def _search(
+        self, search: str, today: date, query: Callable[[EventIndex, TextQuery | None], Result]
+    ) -> Result | None:
+        """Return the result of the query with these words; None if the database must answer."""
         words = parse_search(search) if search else None
         if words and (words.phrases or words.excluded_phrases):
             return None
-        upcoming = require_upcoming(filters, today)
-        return self._query(today, lambda index: read(index, index.find(upcoming, words)))
+        return self._query(today, lambda index: query(index, words))
 
     def suggest(self, words: Sequence[str], today: date) -> Suggestions | None:
         """Return texts of listed events that begin with these folded words, or contain them.
