@@ -99,7 +99,8 @@ WRITES: Table = {
             *("closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "overAt", "listed", "public"),
             *("publicUntil", "minPrice"),
-            *("places", "tagKeys", "titleKey", "popularity", "views"),
+            *("places", "tagKeys", "titleKey", "searchTexts", "searchPrefixes"),
+            *("popularity", "views"),
             *("tell", "tellAt", "rev", "__v", "terms", "changedAt"),
             *("logEntries", "logDue"),
         ),
@@ -107,7 +108,7 @@ WRITES: Table = {
         "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
         "events.store_migration": (
             *("schedule", "nextScheduleId", "overAt", "rev", "__v", "terms", "changedAt"),
-            *("titleKey", "places", "tagKeys"),
+            *("titleKey", "places", "tagKeys", "searchTexts", "searchPrefixes"),
         ),
         "events.store_ownership": (
             *("organizerId", "updatedAt", "rev", "__v", "terms", "changedAt"),
@@ -272,7 +273,8 @@ READS: Table = {
         "events.store_log": ("eventId", "logEntries"),
         "events.store_migration": (
             *("eventId", "rev", "schedule", "nextScheduleId", "overAt"),
-            *("title", "tags", "titleKey", "places", "tagKeys"),
+            *("title", "tags", "organizer", "description"),
+            *("titleKey", "places", "tagKeys", "searchTexts", "searchPrefixes"),
         ),
         "events.store_ownership": ("eventId", "organizer", "organizerId", "status", "overAt"),
         "events.store_suggestions": (

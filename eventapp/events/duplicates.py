@@ -122,6 +122,8 @@ def _make_copy(
         "schedule": schedule,
         "ticketTypes": [shift.move_times(_unsell(each)) for each in source["ticketTypes"]],
         "tags": source["tags"],
+        "organizer": source["organizer"],
+        "description": source["description"],
         "status": rules.DRAFT,
     }
     if rules.count_pairs(parts) > rules.MAX_PAIRS:

@@ -33,6 +33,7 @@ from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.index.text_table import TextCount
 from eventapp.events.list_pages import FoundPage
 from eventapp.events.list_requests import ListRequest
+from eventapp.events.relevance import NO_TEXTS
 from eventapp.events.rules import CATEGORIES
 from eventapp.events.types import IndexedEvent
 
@@ -84,6 +85,8 @@ def add_facets(
     """
     if not request.facets:
         return page
+    if corrected := page.envelope.get("corrected"):
+        request = request.correct(corrected)
     counter = _FacetCounter(db, request, today, index, own_scope)
     facets = {name: counter.count_values(name) for name in request.facets}
     return page._replace(envelope={**page.envelope, "facets": facets})
@@ -98,7 +101,7 @@ class _FacetCounter:
         self._db, self._today, self._index, self._own_scope = db, today, index, own_scope
         self._request = request._replace(position=None, page=1)
         is_indexed = request.upcoming and not request.mine
-        self._is_indexed = is_indexed and index.find((), request.search, today) is not None
+        self._is_indexed = is_indexed and index.find((), request.search_query, today) is not None
         # An index of the rows of the list, if these are few and the index of all does not answer.
         self._rows = None if self._is_indexed else self._index_rows()
         self._stops_at = time.monotonic() + MAX_COUNT_SECONDS
@@ -120,7 +123,7 @@ class _FacetCounter:
         events = list_pages.read_rows(
             self._db, request, self._today, self._index, self._own_scope, limit
         )
-        return [{**event, "listed": True, "title": "", "description": ""} for event in events]
+        return [{**event, "listed": True, "title": "", "searchTexts": NO_TEXTS} for event in events]
 
     def count_values(self, facet: str) -> list[JsonObject]:
         """Return the values of a facet as they are answered."""
@@ -163,7 +166,9 @@ class _FacetCounter:
             return self._rows.count_each(filters, choices, None)
         counts = None
         if self._is_indexed:
-            counts = self._index.count_each(filters, choices, self._request.search, self._today)
+            counts = self._index.count_each(
+                filters, choices, self._request.search_query, self._today
+            )
         return [self._count((*others, each)) for each in choices] if counts is None else counts
 
     def _count(self, filters: tuple[Filter, ...]) -> int:
@@ -178,7 +183,7 @@ class _FacetCounter:
         found: list[TextCount] | None = None
         if self._is_indexed:
             found = self._index.find_frequent_texts(
-                facet, filters, self._request.search, self._today, MAX_CANDIDATES
+                facet, filters, self._request.search_query, self._today, MAX_CANDIDATES
             )
         elif self._rows is not None:
             upcoming = self._request.upcoming

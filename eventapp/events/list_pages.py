@@ -5,22 +5,26 @@ without them, lists that include past events, lists of the caller's own events, 
 phrases, and every list while there is no index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from heapq import nsmallest
 from typing import NamedTuple, cast
 
 from eventapp.core import paging
 from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
-from eventapp.events import store_listing
+from eventapp.core.textsearch import SearchQuery
+from eventapp.events import store, store_listing
+from eventapp.events.corrections import correct_search
 from eventapp.events.entry_filters import require_upcoming
 from eventapp.events.filter_types import Filter, make_conditions
 from eventapp.events.filters import FACET_FIELDS
 from eventapp.events.index.event_index import Matches
 from eventapp.events.index.live_index import LiveIndex
-from eventapp.events.list_requests import ListPosition, ListRequest, Scorer, render_position
+from eventapp.events.list_requests import ListRequest, render_position
+from eventapp.events.relevance import make_patterns, score_texts
 from eventapp.events.store_listing import SortKey
 from eventapp.events.types import RELEVANCE, Event, IndexedEvent
 
@@ -49,6 +53,8 @@ def find_page(
 ) -> FoundPage:
     """Find the events of a page.
 
+    If the words of a search are in no event, it is corrected, and the envelope says so.
+
     Args:
         request: the request as it applies now (`ListRequest.at`).
         own_scope: the MongoDB filter of the caller's own events; None unless `request.mine` is set.
@@ -56,7 +62,14 @@ def find_page(
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
     """
-    return _PageFinder(db, request, today, index, own_scope).find()
+    finder = _PageFinder(db, request, today, index, own_scope)
+    page = finder.find()
+    if request.search and request.position is None and not page.envelope["total"]:
+        corrected = finder.find_correction()
+        if corrected:
+            request = request.correct(corrected)
+            return _PageFinder(db, request, today, index, own_scope).find()
+    return page
 
 
 def count_rows(
@@ -87,14 +100,12 @@ class _PageStart:
         counted: the number of rows of the list, counted no further than COUNT_LIMIT + 1.
         skip: how many rows to skip after `after`; None if the list ends before the page.
         after: the sort key of the row after which to continue; None to start at the first row.
-        rows_before: how many rows of the list come before the page.
     """
 
     number: int
     counted: int
     skip: int | None
     after: SortKey | None = None
-    rows_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,10 +135,8 @@ class _PageFinder:
         self._db, self._request, self._today, self._index = db, request, today, index
         self._own_scope = own_scope
         self._database_index = store_listing.choose_index(own_scope, request.search)
+        self._query = request.search_query
         self._matches = self._find_matches()
-        self._scorer: Scorer | None = None
-        if request.order[0] == RELEVANCE:
-            self._scorer = "database" if self._matches is None else "index"
 
     def find(self) -> FoundPage:
         start = self._find_start()
@@ -147,21 +156,51 @@ class _PageFinder:
         request = self._request
         if request.mine or not request.upcoming or not (request.filters or request.search):
             return None
-        return self._index.find(request.filters, request.search, self._today)
+        return self._index.find(request.filters, self._query, self._today)
 
     @cached_property
     def _database_filter(self) -> Query:
         """The MongoDB filter of all rows of the list."""
-        scope = self._own_scope
-        if scope is None:
-            scope = store_listing.make_public_filter(upcoming=self._request.upcoming)
         filters: Sequence[Filter] = self._request.filters
         if self._request.upcoming:
             filters = require_upcoming(filters, self._today)
         conditions = make_conditions(filters)
-        if self._request.search:
-            conditions.insert(0, store_listing.make_text_condition(self._request.search))
-        return store_listing.narrow(scope, conditions)
+        if self._query:
+            found = store_listing.make_search_conditions(make_patterns(self._query))
+            conditions = [*found, *conditions]
+        return store_listing.narrow(self._scope, conditions)
+
+    @property
+    def _scope(self) -> Query:
+        """The MongoDB filter of all rows that the caller can see, before the filters."""
+        if self._own_scope is not None:
+            return self._own_scope
+        return store_listing.make_public_filter(upcoming=self._request.upcoming)
+
+    def find_correction(self) -> str:
+        """Return what to search for instead of a search that finds nothing; empty for nothing.
+
+        Words are corrected if no event of the list has one, whatever the filters are. A public list
+        is corrected by the words of upcoming events, which the index knows.
+        """
+        query = self._query
+        if query is None or query.has_phrases:
+            return ""
+        if self._request.mine:
+            return correct_search(self._db, self._scope, query)
+        if not self._request.upcoming and self._contains_word(query):
+            return ""
+        corrected = self._index.correct(query, self._today)
+        if corrected is None:
+            listed = store_listing.make_public_filter(upcoming=True)
+            return correct_search(self._db, listed, query)
+        return corrected
+
+    def _contains_word(self, query: SearchQuery) -> bool:
+        """Return whether an event in the scope has a word of the search."""
+        patterns = make_patterns(SearchQuery(query.words))
+        where = store_listing.narrow(self._scope, store_listing.make_search_conditions(patterns))
+        return store_listing.count_matching(self._db, where, limit=1) > 0
 
     # Where the page begins.
 
@@ -170,14 +209,9 @@ class _PageFinder:
         if position is None:
             counted = min(self.count(), paging.COUNT_LIMIT + 1)
             skip = paging.find_page_offset(page=request.page, limit=request.limit, counted=counted)
-            return _PageStart(request.page, counted, skip, rows_before=skip or 0)
-        page, counted = position.page, position.counted
-        rows_before = _count_rows_before(position, request.limit)
-        if self._scorer and position.scorer and position.scorer != self._scorer:
-            # Scores of different scorers can't be compared. Skip as many rows as came before.
-            return _PageStart(page, counted, skip=rows_before, rows_before=rows_before)
+            return _PageStart(request.page, counted, skip)
         after = position.sort_value, position.event_id
-        return _PageStart(page, counted, skip=0, after=after, rows_before=rows_before)
+        return _PageStart(position.page, position.counted, skip=0, after=after)
 
     def count(self) -> int:
         """Count the rows of the list; the database counts no further than COUNT_LIMIT + 1."""
@@ -209,6 +243,8 @@ class _PageFinder:
 
     def _find_in_database(self, where: Query, start: _PageStart) -> _PageRows:
         order, limit = self._request.order, self._request.limit + 1
+        if order[0] == RELEVANCE:
+            return self._rank_in_database(where, start)
         events = store_listing.find_in_order(
             self._db,
             where,
@@ -220,6 +256,24 @@ class _PageFinder:
         )
         return _PageRows([store_listing.get_sort_key(event, order) for event in events], events)
 
+    def _rank_in_database(self, where: Query, start: _PageStart) -> _PageRows:
+        """Find the rows of a search by relevance, by scoring all that the database finds."""
+        assert self._query is not None
+        keys: Iterable[tuple[int, int]] = (
+            (-score_texts(texts, self._query), event_id)
+            for event_id, texts in store_listing.iter_search_texts(self._db, where)
+        )
+        if start.after is not None:
+            last = -cast(int, start.after[0]), start.after[1]
+            keys = (key for key in keys if key > last)
+        best = nsmallest((start.skip or 0) + self._request.limit + 1, keys)[start.skip :]
+        by_id = {
+            event["eventId"]: event
+            for event in store.find_events(self._db, [event_id for _, event_id in best])
+        }
+        events = [by_id[event_id] for _, event_id in best if event_id in by_id]
+        return _PageRows([(-score, event_id) for score, event_id in best], events)
+
     def _find_among_matches(self, matches: Matches, start: _PageStart) -> _PageRows:
         """Find the rows among the matches of the index."""
         field, direction = self._request.order
@@ -227,7 +281,7 @@ class _PageFinder:
         if field == RELEVANCE:
             if start.after is not None:
                 score, event_id = start.after
-                matches = matches.after_score(cast(float, score), event_id)
+                matches = matches.after_score(cast(int, score), event_id)
             best = matches.best(limit, skip=skip)
             return _PageRows([(score, event_id) for event_id, score in best], [])
         if field == "eventId":
@@ -271,25 +325,19 @@ class _PageFinder:
                 event_id=event_id,
                 counted=start.counted,
                 page=start.number,
-                scorer=self._scorer,
-                rows_before=start.rows_before + limit,
+                field=self._request.order[0],
+                corrected=self._request.corrected,
             )
         envelope: JsonObject = {
             **paging.make_page_envelope(page=start.number, limit=limit, counted=start.counted),
             "nextCursor": paging.make_next_cursor(position, dict(self._request.cursor_query)),
         }
+        if self._request.corrected:
+            envelope["corrected"] = self._request.corrected
         event_ids = tuple(event_id for _, event_id in rows.keys[:limit])
-        return FoundPage(event_ids, rows.events[:limit], envelope)
-
-
-def _count_rows_before(position: ListPosition, limit: int) -> int:
-    """Return how many rows come before the page that begins at a position.
-
-    If the position does not contain it, assume that all pages had this limit.
-    """
-    if position.rows_before is None:
-        return (position.page - 1) * limit
-    return position.rows_before
+        # An event may have been deleted since its key was read.
+        events = [event for event in rows.events if event["eventId"] in event_ids]
+        return FoundPage(event_ids, events, envelope)
 
 
 def _are_few(matches: Matches) -> bool:

@@ -1,25 +1,26 @@
 """Parse requests for pages of the list of events, and parse and render the positions of cursors.
 
 A position says where the next page begins, by the sort value and the eventId of the last row. In a
-search by relevance the sort value is a score, either of the in-memory index or of the database,
-whose scores can't be compared. The position of such a search therefore also contains the scorer and
-the number of rows before the next page. If the other scorer answers that page, it skips this number
-of rows.
+search by relevance the sort value is a score. Every process computes the same, whether its index or
+the database answers, so any of them can continue.
 """
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from eventapp.core import paging
 from eventapp.core.json import JsonObject
+from eventapp.core.textsearch import SearchQuery, parse_search
 from eventapp.events import rules
 from eventapp.events.filter_types import Filter
 from eventapp.events.filters import make_filters
 from eventapp.events.types import RELEVANCE, SortValue
 
-# What computes the relevance of a search.
-Scorer: TypeAlias = Literal["index", "database"]
+# The version of the scores (`relevance.score_texts`). Those of another version can't be compared.
+SCORING = 2
+# The longest corrected search of a cursor. A correction adds a character to each word at most.
+MAX_CORRECTED = 1_000
 # What the values of a list can be counted by.
 FACET_NAMES = ("category", "city", "tags", "month", "price")
 
@@ -32,17 +33,15 @@ class ListPosition(NamedTuple):
         event_id: of the last row; it decides between equal sort values.
         counted: the number of rows of the list, as it was counted for the first page.
         page: the number of the next page.
-        scorer: what computed the relevance that is `sort_value`. None for other orders, and for
-            cursors of versions that did not name it.
-        rows_before: how many rows of the list come before the next page. None if `scorer` is None.
+        corrected: what was searched for instead of the search of the request; empty if it was not
+            corrected.
     """
 
     sort_value: SortValue
     event_id: int
     counted: int
     page: int
-    scorer: Scorer | None = None
-    rows_before: int | None = None
+    corrected: str = ""
 
 
 class ListRequest(NamedTuple):
@@ -50,7 +49,8 @@ class ListRequest(NamedTuple):
 
     Attributes:
         filters: the filters that are set.
-        search: words and phrases to search for; empty without a search.
+        search: words and phrases to search for, after a correction; empty without a search.
+        corrected: the same if it was corrected, else empty.
         upcoming: leave out events that are over.
         mine: only events of the caller, drafts too.
         sort_by: a key of `rules.SORTS`. None sorts a search by relevance, other lists by eventId.
@@ -63,6 +63,7 @@ class ListRequest(NamedTuple):
 
     filters: tuple[Filter, ...] = ()
     search: str = ""
+    corrected: str = ""
     upcoming: bool = True
     mine: bool = False
     sort_by: str | None = None
@@ -76,6 +77,15 @@ class ListRequest(NamedTuple):
     def at(self, moment: datetime) -> "ListRequest":
         """Return the request as it applies at a moment of the database's clock."""
         return self._replace(filters=tuple(each.at(moment) for each in self.filters))
+
+    def correct(self, corrected: str) -> "ListRequest":
+        """Return the request with another search instead of its own."""
+        return self._replace(search=corrected, corrected=corrected)
+
+    @property
+    def search_query(self) -> SearchQuery | None:
+        """The parsed search; None without a search."""
+        return parse_search(self.search) if self.search else None
 
     @property
     def order(self) -> tuple[str, int]:
@@ -131,7 +141,9 @@ def make_list_request(
     )
     if position is None:
         return request
-    return request._replace(position=parse_position(position, request.order[0]))
+    parsed = parse_position(position, request.order[0])
+    request = request._replace(position=parsed)
+    return request.correct(parsed.corrected) if parsed.corrected else request
 
 
 def parse_position(position: JsonObject, field: str) -> ListPosition:
@@ -141,16 +153,17 @@ def parse_position(position: JsonObject, field: str) -> ListPosition:
         ValidationFailed: the cursor belongs to another list.
     """
     counted, page = paging.parse_cursor_page(position)
-    scorer, rank = position.get("scorer"), position.get("rank")
-    if scorer not in (None, "index", "database"):
+    corrected = position.get("corrected", "")
+    if not isinstance(corrected, str) or len(corrected) > MAX_CORRECTED:
+        raise paging.InvalidCursor
+    if field == RELEVANCE and position.get("scoring") != SCORING:
         raise paging.InvalidCursor
     return ListPosition(
         sort_value=_parse_sort_value(position.get("value"), field),
         event_id=paging.parse_cursor_int(position.get("id")),
         counted=counted,
         page=page,
-        scorer=scorer,
-        rows_before=None if scorer is None else paging.parse_cursor_int(rank),
+        corrected=corrected,
     )
 
 
@@ -161,6 +174,8 @@ def _parse_sort_value(value: object, field: str) -> SortValue:
         if isinstance(value, str):
             return value
         raise paging.InvalidCursor
+    if field == RELEVANCE:
+        return paging.parse_cursor_int(value)
     return value if isinstance(value, float) else paging.parse_cursor_int(value)
 
 
@@ -174,20 +189,14 @@ def _parse_date(value: object) -> datetime:
 
 
 def render_position(
-    *,
-    sort_value: SortValue,
-    event_id: int,
-    counted: int,
-    page: int,
-    scorer: Scorer | None,
-    rows_before: int,
+    *, sort_value: SortValue, event_id: int, counted: int, page: int, field: str, corrected: str
 ) -> JsonObject:
     """Return the end of a page as JSON; `parse_position` reads it.
 
     Args:
         page: the number of the page that ends here.
-        scorer: what computed the scores; None if the list is not sorted by relevance.
-        rows_before: how many rows of the list come before the next page.
+        field: what the list is sorted by.
+        corrected: as in `ListPosition`.
     """
     if isinstance(sort_value, datetime):
         sort_value = sort_value.date().isoformat()
@@ -197,4 +206,8 @@ def render_position(
         "counted": counted,
         "page": page,
     }
-    return position if scorer is None else {**position, "scorer": scorer, "rank": rows_before}
+    if field == RELEVANCE:
+        position["scoring"] = SCORING
+    if corrected:
+        position["corrected"] = corrected
+    return position

@@ -11,6 +11,7 @@ from eventapp.events.bodies import (
 )
 from eventapp.events.questions import present_questions
 from eventapp.events.quotas import count_together
+from eventapp.events.relevance import make_search_texts
 from eventapp.events.ticket_types import (
     count_public,
     find_bookable,
@@ -32,8 +33,8 @@ from eventapp.events.types import (
     ScheduleChange,
     ScheduleChangeFields,
     ScheduleEntry,
+    SearchedTexts,
     Terms,
-    Texts,
 )
 
 CATEGORIES = (
@@ -121,12 +122,13 @@ def derive_fields(event: ListedParts, today: date) -> DerivedFields:
     }
 
 
-def derive_text_fields(event: Texts) -> DerivedTextFields:
+def derive_text_fields(event: SearchedTexts) -> DerivedTextFields:
     """Return the fields by which texts are compared and sorted."""
     return {
         "titleKey": fold_text(event["title"]),
         "places": sorted({fold_text(entry["location"]) for entry in event["schedule"]}),
         "tagKeys": sorted({fold_text(tag) for tag in event["tags"]}),
+        **make_search_texts(event),
     }
 
 

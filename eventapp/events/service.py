@@ -168,14 +168,14 @@ def make_new_event(
         "schedule": schedule.entries,
         "ticketTypes": types,
         "tags": body["tags"],
+        "organizer": body["organizer"],
+        "description": body["description"],
         "status": body.get("status", rules.PUBLISHED),
     }
     event = {
         **parts,
-        "description": body["description"],
         "category": body["category"],
         "image": body["image"],
-        "organizer": body["organizer"],
         "nextTypeId": len(types) + 1,
         "nextScheduleId": schedule.next_id,
         "organizerId": organizer_id,

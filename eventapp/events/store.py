@@ -31,9 +31,6 @@ from eventapp.events.types import (
     StoredEvent,
 )
 
-# How much a word counts in a search by relevance, by the field that contains it.
-TEXT_WEIGHTS = {"title": 10, "tags": 5, "description": 1}
-
 
 def _make_listed_index(name: str, *keys: tuple[str, int]) -> IndexModel:
     return IndexModel([("listed", ASCENDING), *keys], name=name)
@@ -64,16 +61,17 @@ INDEXES = {
         ),
         IndexModel([("public", ASCENDING), ("eventId", ASCENDING)], name="public_eventId"),
         IndexModel(
-            [("title", TEXT), ("description", TEXT), ("tags", TEXT)],
-            name="words",
-            weights=TEXT_WEIGHTS,
+            # The terms are folded and without endings already.
+            [("searchTexts", TEXT), ("searchPrefixes", TEXT)],
+            name="search",
+            default_language="none",
         ),
         IndexModel([("changedAt", ASCENDING), ("eventId", ASCENDING)], name=CHANGES_INDEX),
         IndexModel([("publicUntil", ASCENDING), ("eventId", ASCENDING)], name=WITHDRAWN_INDEX),
         IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
     ],
 }
-RETIRED_INDEXES = {"events": ["changedAt"]}
+RETIRED_INDEXES = {"events": ["changedAt", "words"]}
 # Where other processes look for changes: `goneEvents` has an entry for each deleted event.
 CHANGE_COLLECTIONS = ("events", "goneEvents")
 CHANGE_FIELDS = dict.fromkeys(
@@ -96,7 +94,7 @@ BASE_INDEX_FIELDS = (
     "listed",
     "lastDate",
     "title",
-    "description",
+    "searchTexts",
     "tags",
     "organizer",
     *("schedule.scheduleId", "schedule.date", "schedule.overAt", "schedule.location"),
@@ -106,7 +104,7 @@ BASE_INDEX_FIELDS = (
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 EXCLUDED_FIELDS = dict.fromkeys(
     (
-        *("inFlight", "places", "tagKeys"),
+        *("inFlight", "places", "tagKeys", "searchTexts", "searchPrefixes"),
         *("promoCodes", "nextCodeId"),
         *("logEntries", "logDue"),
     ),

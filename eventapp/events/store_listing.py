@@ -1,5 +1,6 @@
 """Read lists of events: build MongoDB filters, find events in an order, count matches."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple, cast
@@ -7,13 +8,10 @@ from typing import NamedTuple, cast
 from bson import ObjectId
 
 from eventapp.core.database import Db, Query
+from eventapp.events.search_types import SearchPatterns
 from eventapp.events.store import BASE_INDEX_FIELDS, EXCLUDED_IN_LISTS, OWNER_INDEX
-from eventapp.events.types import RELEVANCE, Event, EventKey, IndexedEvent, SortValue
+from eventapp.events.types import Event, EventKey, IndexedEvent, SortValue
 
-# With a hundred thousand events, scoring every match of a common word takes the database seconds.
-# Therefore it scores only this many matches, the first that it finds, and a list by relevance that
-# the database answers contains no others.
-MAX_SCORED = 1_000
 # How many sort keys `scan_listed` reads at once.
 SCAN_BATCH_SIZE = 500
 
@@ -62,9 +60,20 @@ def make_own_filter(today: datetime, scopes: Iterable[OwnScope], *, upcoming: bo
     return {"organizerId": {"$in": [each["organizerId"] for each in conditions]}, "$or": conditions}
 
 
-def make_text_condition(search: str) -> Query:
-    """Return the condition that an event matches the words and phrases of a search."""
-    return {"$text": {"$search": search}}
+def make_search_conditions(patterns: SearchPatterns) -> list[Query]:
+    """Return the conditions that an event matches a search."""
+    if not patterns.words:
+        return [{"eventId": {"$in": []}}]
+    return [
+        {"$text": {"$search": " ".join(patterns.words)}},
+        *({"searchTexts": {"$regex": pattern}} for pattern in patterns.required),
+        *({"searchTexts": {"$not": re.compile(pattern)}} for pattern in patterns.excluded),
+    ]
+
+
+def make_pattern_condition(pattern: str) -> Query:
+    """Return the condition that one of the `searchTexts` matches, which no index knows."""
+    return {"searchTexts": {"$regex": pattern}}
 
 
 def make_category_condition(categories: list[str]) -> Query:
@@ -109,7 +118,7 @@ def find_indexed_rows(
         limit: how many events to return at most, in no particular order.
         index: the name of the index to use; None to let the database choose.
     """
-    names = {*BASE_INDEX_FIELDS, *fields} - {"title", "description"}
+    names = {*BASE_INDEX_FIELDS, *fields} - {"title", "searchTexts"}
     found = db.events.find(where, dict.fromkeys(names, 1), hint=index).limit(limit)
     return cast(list[IndexedEvent], list(found))
 
@@ -124,9 +133,7 @@ def find_in_order(
     limit: int,
     index: str | None = None,
 ) -> list[Event]:
-    """Return matching events in this order; equal ones are sorted by eventId.
-
-    Events that are sorted by RELEVANCE have a further field with their score.
+    """Return matching events in an order other than relevance; equal ones are sorted by eventId.
 
     Args:
         after: the sort key after which to continue; None to start with the first event.
@@ -134,8 +141,6 @@ def find_in_order(
         limit: how many events to return at most.
         index: the name of the index to use; None to let the database choose.
     """
-    if order[0] == RELEVANCE:
-        return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
     fields = EXCLUDED_IN_LISTS
     found = _find_sorted(
         db, where, order, after=after, skip=skip, limit=limit, fields=fields, index=index
@@ -201,23 +206,13 @@ def _make_conditions_after(order: Order, after: SortKey | None) -> list[Query]:
     return [{field: value, "eventId": {beyond: event_id}}, {field: {beyond: value}}]
 
 
-def _find_by_relevance(
-    db: Db, where: Query, *, after: SortKey | None, skip: int, limit: int
-) -> list[Event]:
-    """Return matching events, the best first.
+def iter_search_texts(db: Db, where: Query) -> Iterator[tuple[int, list[str]]]:
+    """Yield the eventId and the `searchTexts` of each matching event, in no order."""
+    for event in db.events.find(where, {"eventId": 1, "searchTexts": 1}):
+        yield event["eventId"], event["searchTexts"]
 
-    This is an aggregation, because a query cannot compare a computed score with that of `after`.
-    """
-    stages: list[Query] = [
-        {"$match": where},
-        {"$limit": MAX_SCORED},
-        {"$addFields": {RELEVANCE: {"$meta": "textScore"}}},
-    ]
-    if after:
-        score, event_id = after
-        tie = {RELEVANCE: score, "eventId": {"$gt": event_id}}
-        stages.append({"$match": {"$or": [{RELEVANCE: {"$lt": score}}, tie]}})
-    stages.append({"$sort": {RELEVANCE: -1, "eventId": 1}})
-    stages += [{"$skip": skip}] if skip else []
-    stages += [{"$limit": limit}, {"$project": EXCLUDED_IN_LISTS}]
-    return cast(list[Event], list(db.events.aggregate(stages)))
+
+def find_search_texts(db: Db, where: Query) -> list[str]:
+    """Return the `searchTexts` of a matching event; empty if there is none."""
+    event = db.events.find_one(where, {"searchTexts": 1})
+    return event["searchTexts"] if event else []

@@ -19,7 +19,11 @@ from eventapp.events.types import (
 _FIELDS = dict.fromkeys(("eventId", "rev", "schedule", "nextScheduleId", "overAt"), 1)
 # What `rules.derive_text_fields` reads and computes.
 _TEXT_FIELDS = dict.fromkeys(
-    ("eventId", "rev", "title", "schedule.location", "tags", "titleKey", "places", "tagKeys"), 1
+    (
+        *("eventId", "rev", "title", "schedule.location", "tags", "organizer", "description"),
+        *("titleKey", "places", "tagKeys", "searchTexts", "searchPrefixes"),
+    ),
+    1,
 )
 # An event, and its texts as this version folds them.
 RefoldedTexts: TypeAlias = tuple[EventRevision, DerivedTextFields]

@@ -22,6 +22,7 @@ from eventapp.events.log_types import LogFields
 from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
 from eventapp.events.question_types import QuestionEdit, QuestionFields
 from eventapp.events.sales_rules import QuantityLimits, SaleWindow, Visibility
+from eventapp.events.search_types import SearchTexts
 from eventapp.events.stock_types import Cells, InFlightEntry, Queues, Quota
 
 
@@ -109,15 +110,17 @@ EditCount = TypedDict(
 )
 
 
-class Texts(TypedDict):
-    """The parts of an event from which `rules.derive_text_fields` computes others."""
+class SearchedTexts(TypedDict):
+    """The texts of an event, from which `rules.derive_text_fields` computes others."""
 
     title: str  # 1 to 200 characters
     schedule: list[ScheduleEntry]  # 1 to 100, in the organizer's order
     tags: list[str]  # up to 20, as the organizer wrote them
+    organizer: str  # name of the organizer as shown, 1 to 200 characters
+    description: str  # up to 10,000 characters, may be empty
 
 
-class ListedParts(Texts):
+class ListedParts(SearchedTexts):
     """The parts of an event from which `rules.derive_fields` computes others."""
 
     ticketTypes: list[TicketType]  # 1 to 50, in the organizer's order
@@ -127,7 +130,6 @@ class ListedParts(Texts):
 class EventFields(ListedParts, Revision, EditCount, Terms, Closable, QuestionFields):
     """The fields of every event that answers and edits need."""
 
-    description: str  # up to 10,000 characters, may be empty
     category: str  # one of rules.CATEGORIES
     image: str  # URL of its picture; `/images/...` for an uploaded photo; may be empty
     photo: NotRequired[EventPhoto]  # the last uploaded photo; absent where there never was one
@@ -144,7 +146,6 @@ class EventFields(ListedParts, Revision, EditCount, Terms, Closable, QuestionFie
     waitSequence: NotRequired[int]
     queues: NotRequired[Queues]  # who waits for each ticket type and entry; absent is empty
     nextScheduleId: int  # the first scheduleId that the event never used
-    organizer: str  # name of the organizer as shown, 1 to 200 characters
     organizerId: ObjectId | None  # the user who manages it; None for sample events
     createdAt: datetime
     updatedAt: datetime  # of the last edit
@@ -175,7 +176,7 @@ class EventFields(ListedParts, Revision, EditCount, Terms, Closable, QuestionFie
     closedBy: NotRequired[ObjectId]  # the token of who closed it; set and removed with closedUntil
 
 
-class InternalFields(PromoCodeFields, LogFields):
+class InternalFields(PromoCodeFields, LogFields, SearchTexts):
     """The fields that only queries, the inventory and the log need."""
 
     places: list[str]  # the folded locations of its schedule, sorted, each once
@@ -222,7 +223,7 @@ class EventPatch(QuestionEdit, total=False):
     closing: datetime
 
 
-class DerivedTextFields(TypedDict):
+class DerivedTextFields(SearchTexts):
     """The fields that `rules.derive_text_fields` computes; EventFields documents them."""
 
     titleKey: str
@@ -305,8 +306,8 @@ class IndexedEvent(EventKey, Terms):
 
     listed: bool
     title: str
-    description: str
     tags: list[str]
+    searchTexts: list[str]
     category: str
     organizer: str
     organizerId: ObjectId | None
@@ -357,7 +358,7 @@ class UnmigratedEvent(EventRevision):
     nextScheduleId: NotRequired[int]
 
 
-class RefoldedEvent(EventRevision, Texts, DerivedTextFields):
+class RefoldedEvent(EventRevision, SearchedTexts, DerivedTextFields):
     """An event with the texts that are folded, and with their stored folded forms."""
 
 

@@ -120,6 +120,12 @@ def test_each_order_uses_an_index_on_the_first_page_and_beyond(recorded, sort, o
         "upcoming=false",
         "upcoming=false&sortBy=title",
         "upcoming=false&category=movie&search=title",
+        "upcoming=false&search=titl",
+        "upcoming=false&search=%22title 3%22 -movie",
+        # These are corrected.
+        "search=tilte",
+        "upcoming=false&search=tilte",
+        "mine=true&search=tilte",
         "mine=true",
         "mine=true&upcoming=false&sortBy=date",
     ],

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import ensure_indexes
+from eventapp.core.textsearch import parse_search
 from eventapp.events import (
     event_log,
     rules,
@@ -19,9 +20,9 @@ from eventapp.events import (
     store_timekeeping,
     timekeeping,
 )
+from eventapp.events.relevance import make_patterns, score_texts
 from eventapp.events.rules import get_list_state
 from eventapp.events.schedules import UTC_ZONE, build_schedule
-from eventapp.events.types import RELEVANCE
 from tests.conftest import MONGO_URI
 from tests.factories import day, event_body, make_event
 
@@ -36,9 +37,19 @@ def in_days(offset):
 
 def found(db, search):
     """Return the titles of the events that a search finds, the best match first."""
-    where = {"listed": True, **store_listing.make_text_condition(search)}
-    rows = store_listing.find_in_order(db, where, (RELEVANCE, -1), limit=50)
-    return [event["title"] for event in rows]
+    query = parse_search(search)
+    scores = {
+        event_id: score_texts(texts, query)
+        for event_id, texts in store_listing.iter_search_texts(db, make_where(search))
+    }
+    titles = store.find_titles(db, scores)
+    return [titles[event_id] for event_id in sorted(scores, key=lambda each: -scores[each])]
+
+
+def make_where(search):
+    """Return the condition of the listed events that a search finds."""
+    conditions = store_listing.make_search_conditions(make_patterns(parse_search(search)))
+    return store_listing.narrow({"listed": True}, conditions)
 
 
 def edit(db, event, fields, **options):
@@ -92,7 +103,7 @@ def test_only_the_revision_that_was_read_is_deleted(db):
 def test_reads_leave_out_internal_fields(db):
     make_event(db)
     for event in (store.find_event(db, 1), store.find_events(db, [1, 7])[0]):
-        assert {"inFlight", "places", "tagKeys"}.isdisjoint(event)
+        assert {"inFlight", "places", "tagKeys", "searchTexts"}.isdisjoint(event)
     assert len(store.find_events(db, [1, 7])) == 1
 
 
@@ -270,8 +281,9 @@ def events(db):
         ('"night jazz"', set()),
         ("jazz -food", {"Jazz Night", "Café Conférence"}),
         ("night -jazz", set()),
-        ("the of", set()),
-        ("jaz", set()),
+        ("the of", {"Jazz Night"}),
+        ("jaz", {"Jazz Night", "Night Market", "Café Conférence"}),
+        ("jaz night", {"Jazz Night", "Night Market"}),
         ("nosuch", set()),
         ("music", {"Ρεμπέτικο"}),
     ],
@@ -294,16 +306,9 @@ def test_the_title_weighs_more_than_tags_and_they_more_than_the_description(db, 
 
 
 def test_a_search_counts_the_events_that_it_lists(db, events):
-    where = {"listed": True, **store_listing.make_text_condition("jazz")}
+    where = make_where("jazz")
     assert store_listing.count_matching(db, where, limit=100) == 3
     assert store_listing.count_matching(db, where, limit=2) == 2
-
-
-def test_the_rows_of_a_search_leave_out_internal_fields(db, events):
-    row = store_listing.find_in_order(
-        db, store_listing.make_text_condition("jazz"), (RELEVANCE, -1), limit=1
-    )[0]
-    assert {"inFlight", "places", "tagKeys"}.isdisjoint(row)
 
 
 def test_schedule_dates_are_kept_as_utc_midnights(db):

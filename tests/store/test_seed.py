@@ -201,12 +201,12 @@ def test_a_large_load_ends_with_all_indexes(db, monkeypatch):
 def test_an_interrupted_load_restores_the_indexes(db):
     def interrupted_load():
         with scripts.bulk_load.without_indexes(db):
-            assert "words" not in db.events.index_information()
+            assert "search" not in db.events.index_information()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted_load()
-    assert "words" in db.events.index_information()
+    assert "search" in db.events.index_information()
 
 
 def test_generated_events_are_varied_and_repeatable():

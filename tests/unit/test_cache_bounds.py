@@ -120,18 +120,18 @@ def find_wrapper(view):
     return view
 
 
-def test_the_cache_of_terms_takes_at_most_25_mb():
-    find = textsearch._find_term
+def test_the_cache_of_forms_takes_at_most_25_mb():
+    find = textsearch._find_forms
     count = 2_000
     attempts = []
     for _ in range(3):  # Threads of other tests' applications also take memory meanwhile.
-        textsearch._find_cached_term.cache_clear()
+        textsearch._find_cached_forms.cache_clear()
         attempts.append(measure(lambda number: find("\U0001f600" * 26 + f"{number:06}"), count))
-        assert textsearch._find_cached_term.cache_info().currsize == count
+        assert textsearch._find_cached_forms.cache_info().currsize == count
     taken = min(attempts)
-    assert taken / count * textsearch.MAX_CACHED_TERMS < 25_000_000
-    assert find("x" * 10_000) == "x" * 10_000
-    assert textsearch._find_cached_term.cache_info().currsize == count
+    assert taken / count * textsearch.MAX_CACHED_WORDS < 25_000_000
+    assert find("x" * 10_000) == ("x" * textsearch.MAX_TERM,)
+    assert textsearch._find_cached_forms.cache_info().currsize == count
 
 
 def test_a_sale_state_takes_no_more_memory_than_it_counts():

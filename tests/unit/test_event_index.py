@@ -7,9 +7,10 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.core.textsearch import parse_search, score_as_byte
+from eventapp.core.textsearch import parse_search
 from eventapp.events.filters import make_filters
-from eventapp.events.index.event_index import EventIndex, iter_weighted_texts
+from eventapp.events.index.event_index import EventIndex
+from eventapp.events.relevance import make_search_texts, score_texts
 from eventapp.events.rules import get_list_state
 
 WORDS = ["jazz", "night", "harbour", "opera", "loud"]
@@ -22,19 +23,21 @@ NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 moments = st.sampled_from([NOW - timedelta(hours=1), NOW, NOW + timedelta(seconds=1)])
 
 
-def event_of(event_id=1, **changes):
+def event_of(event_id=1, *, title="jazz", description="", tags=(), **changes):
+    schedule = changes.pop("schedule", [make_entry(DAYS[0], PLACES[0])])
+    texts = {"title": title, "description": description, "tags": tags, "organizer": "Loud Nights"}
     return {
         "eventId": event_id,
         "terms": 0,
         "listed": True,
-        "title": "jazz",
-        "description": "",
-        "tags": [],
+        "title": title,
+        "tags": tags,
+        "searchTexts": make_search_texts({**texts, "schedule": schedule})["searchTexts"],
         "tagKeys": [],
         "category": "concert",
-        "organizer": "",
+        "organizer": texts["organizer"],
         "organizerId": None,
-        "schedule": [make_entry(DAYS[0], PLACES[0])],
+        "schedule": schedule,
         "lastDate": midnight(DAYS[0]),
         "ticketTypes": [{"price": 5, "availableTickets": 1}],
         **changes,
@@ -79,7 +82,10 @@ def events(draw):
     )
 
 
-searches = st.lists(st.sampled_from([*WORDS, "-jazz", "-opera", "unheard"]), max_size=4)
+searches = st.lists(
+    st.sampled_from([*WORDS, "-jazz", "-opera", "unheard", "ja", "nights", "op", "lou", "rome"]),
+    max_size=4,
+)
 PARAMETERS = {
     "city": st.sampled_from(["rome", "OPERA", "arena", "nowhere"]),
     "category": st.sampled_from(["concert", "movie", "other"]),
@@ -141,9 +147,9 @@ def find_by_loop(stored, query, words):
     """Return the matches as (eventId, score), the best first, of equals the lower id."""
     found = {}
     for event in stored.values():
-        scores = score_as_byte(iter_weighted_texts(event))
-        score = sum(scores.get(term, 0) for term in words.terms) if words else 0
-        has_words = not words or (score and not words.excluded & scores.keys())
+        score = score_texts(event["searchTexts"], words) if words else 0
+        terms = {term for text in event["searchTexts"] for term in text.split()}
+        has_words = not words or (score and terms.isdisjoint(words.excluded))
         if has_words and matches_query(query, event):
             found[event["eventId"]] = score
     return sorted(found.items(), key=lambda row: (-row[1], row[0]))

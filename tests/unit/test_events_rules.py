@@ -32,6 +32,8 @@ def event(**changes):
     return {
         "title": "Émile & Zoë",
         "tags": ["Jazz", "jazz", "Live"],
+        "organizer": "Live Nights",
+        "description": "",
         "status": "published",
         "schedule": [entry("2026-06-01", "Αθήνα"), entry("2026-05-20")],
         "ticketTypes": [ticket_type(1), ticket_type(2, "B", 7.5, 3)],
@@ -72,6 +74,14 @@ def test_derived_fields():
         "titleKey": "emile & zoe",
         "places": ["athens", "αθηνα"],
         "tagKeys": ["jazz", "live"],
+        "searchTexts": [
+            " emile zoe | ",
+            " jazz | jazz | live | ",
+            " live nights | night ",
+            " αθηνα | athens | athen αθην ",
+            " | ",
+        ],
+        "searchPrefixes": "atzq athezq emzq emilzq jazq lizq nizq nighzq zozq αθzq αθηνzq",
     }
 
 

@@ -181,9 +181,11 @@ def ensure_indexes(
 ) -> None:
     """Create the indexes whose names do not exist yet, then drop the retired ones.
 
-    An index with other keys gets a name of its own, and replaces the old one, which is retired. Of
-    an existing index only the age is changed at which its documents expire: it is dropped and
-    created again, which the embedded store can do, too.
+    An index with other keys gets a name of its own, and replaces the old one, which is retired. A
+    collection has at most one text index, so a retired one is dropped before its replacement is
+    created, and searches of older processes fail until then. Of an existing index only the age is
+    changed at which its documents expire: it is dropped and created again, which the embedded store
+    can do, too.
 
     Args:
         retired: names of indexes that older versions have created, by the name of their collection.
@@ -195,6 +197,9 @@ def ensure_indexes(
                 if _expires_otherwise(model, existing):
                     _drop_index(db, collection, model.document["name"])
                     del existing[model.document["name"]]
+            for name in set(retired.get(collection, ())).intersection(existing):
+                if "_fts" in dict(existing[name]["key"]):
+                    _drop_index(db, collection, name)
             missing = [model for model in models if model.document["name"] not in existing]
             if missing:
                 db[collection].create_indexes(missing)

@@ -16,6 +16,7 @@ Versions:
 5  it is recorded which holders are to be told that organizers see their names.
 6  the folded texts of events have plain quotes and hyphens, and letters without strokes.
 7  schedule entries have their folded location, and their position as GeoJSON.
+8  events have the terms by which searches find them.
 """
 
 from typing import TypedDict, cast
@@ -23,7 +24,7 @@ from typing import TypedDict, cast
 from eventapp.core.database.client import Db
 from eventapp.core.errors import DatabaseUnavailable
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _KEY = "schemaVersion"
 
 

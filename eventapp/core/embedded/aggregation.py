@@ -7,13 +7,9 @@ from pymongo.errors import WriteError
 
 from eventapp.core.embedded.mongomock_internals import Document, MongomockOperators
 from eventapp.core.embedded.operations import CollectionOperations, MatchedDocuments
-from eventapp.core.embedded.pymongo_interface import TEXT_SCORE
 from eventapp.core.embedded.updates import require_same_id
 from eventapp.core.embedded.values import copy_as_stored, copy_for_caller
 
-# mongomock's stages do not support text scores. So each document has its score in a field of this
-# name while it passes through them, and the field is removed from the results.
-_SCORE_FIELD = "__textScore"
 _UPDATE_STAGES = frozenset(
     ("$set", "$addFields", "$unset", "$project", "$replaceRoot", "$replaceWith")
 )
@@ -32,15 +28,7 @@ def run_pipeline(
     query = stages.pop(0)["$match"] if stages and "$match" in stages[0] else {}
     matches = operations.match(query)
     documents = [copy_as_stored(document) for document in matches.documents]
-    has_scores = matches.scores is not None
-    if has_scores:
-        for document in documents:
-            document[_SCORE_FIELD] = matches.get_score(document)
-    results = _run_stages(
-        operations.mongomock_operators, documents, _rewrite_stages(stages, has_scores=has_scores)
-    )
-    if has_scores:
-        results = [_remove_score(result) for result in results]
+    results = _run_stages(operations.mongomock_operators, documents, _rewrite_stages(stages))
     return [copy_for_caller(result) for result in results]
 
 
@@ -55,7 +43,7 @@ def apply_pipeline(
     stages = copy_as_stored({"stages": list(pipeline)})["stages"]
     if refused := [name for stage in stages for name in stage if name not in _UPDATE_STAGES]:
         raise WriteError(f"{refused[0]} is not allowed to be used within an update", _BAD_VALUE)
-    rewritten = _rewrite_stages(stages, has_scores=False)
+    rewritten = _rewrite_stages(stages)
     (result,) = mongomock.run_stages([copy_as_stored(document)], rewritten)
     return require_same_id(document, copy_as_stored(result))
 
@@ -83,56 +71,19 @@ def _run_stages(
     return documents
 
 
-def _rewrite_stages(stages: list[Document], *, has_scores: bool) -> list[Document]:
+def _rewrite_stages(stages: list[Document]) -> list[Document]:
     """Replace the stages that mongomock does not support by stages that it supports."""
     rewritten: list[Document] = []
     for stage in stages:
         ((name, options),) = stage.items()
         if name == "$facet":
-            facets = {
-                title: _rewrite_stages(inner, has_scores=has_scores)
-                for title, inner in options.items()
-            }
+            facets = {title: _rewrite_stages(inner) for title, inner in options.items()}
             rewritten.append({name: facets})
         elif name in _REWRITES:
             rewritten.extend(_REWRITES[name](options))
         else:
-            rewritten.append({name: _use_score_field(name, options) if has_scores else options})
+            rewritten.append({name: options})
     return rewritten
-
-
-def _use_score_field(name: str, options: Any) -> Any:
-    """Replace TEXT_SCORE in the options of a stage by the score field.
-
-    A `$project` that lists the fields to keep also keeps the score field, for later stages.
-    """
-    if name == "$sort":
-        return dict(
-            (_SCORE_FIELD, -1) if direction == TEXT_SCORE else (path, direction)
-            for path, direction in options.items()
-        )
-    options = _replace_meta(options)
-    if name == "$project" and any(value for path, value in options.items() if path != "_id"):
-        return {**options, _SCORE_FIELD: 1}
-    return options
-
-
-def _replace_meta(value: Any) -> Any:
-    if value == TEXT_SCORE:
-        return "$" + _SCORE_FIELD
-    if isinstance(value, dict):
-        return {name: _replace_meta(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_replace_meta(item) for item in value]
-    return value
-
-
-def _remove_score(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _remove_score(item) for name, item in value.items() if name != _SCORE_FIELD}
-    if isinstance(value, list):
-        return [_remove_score(item) for item in value]
-    return value
 
 
 def _rewrite_unset(paths: Any) -> list[Document]:

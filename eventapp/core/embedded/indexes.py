@@ -1,5 +1,6 @@
 """The indexes of an embedded collection: uniqueness, lookup by equality, text search, expiry."""
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from heapq import nlargest, nsmallest
 from itertools import product
@@ -22,6 +23,9 @@ from eventapp.core.embedded.values import (
 _INDEX_NOT_FOUND, _UNSUPPORTED_OPTION, _CANNOT_CREATE = 27, 9, 67
 _OPTIONS_CONFLICT, _KEY_SPECS_CONFLICT, _DUPLICATE_KEY = 85, 86, 11000
 
+# What has a meaning in `$search` besides words: phrases, and hyphens before excluded words.
+_TEXT_SYNTAX = re.compile(r'"|(?:^|\s)-')
+
 KeyedDocuments: TypeAlias = Iterable[tuple[Hashable, Document]]
 
 
@@ -34,6 +38,7 @@ class IndexDefinition(TypedDict):
     sparse: NotRequired[bool]  # whether documents without any of the fields are left out
     partialFilterExpression: NotRequired[Document]  # a filter; other documents are left out
     expireAfterSeconds: NotRequired[float]  # in a TTL index, the age at which documents are deleted
+    default_language: NotRequired[str]  # of a text index; "none" alone
     weights: NotRequired[dict[str, float]]  # in a text index, for every field
 
 
@@ -44,6 +49,9 @@ def make_index_definition(model: IndexModel) -> IndexDefinition:
     definition = cast(IndexDefinition, document)
     if is_text_index(definition):
         fields = [name for name, index_type in definition["key"].items() if index_type == "text"]
+        if definition.get("default_language") != "none":
+            message = "the embedded store has text indexes of the default_language none alone"
+            raise OperationFailure(message, _UNSUPPORTED_OPTION)
         definition["weights"] = {**dict.fromkeys(fields, 1), **definition.get("weights", {})}
     return definition
 
@@ -53,7 +61,6 @@ def describe_index(definition: IndexDefinition) -> Document:
     description: Document = {"v": 2, **definition}
     if is_text_index(definition):
         description["key"] = {"_fts": "text", "_ftsx": 1}
-        description.setdefault("default_language", "english")
     return description
 
 
@@ -223,8 +230,8 @@ class IndexCatalog:
             if "expireAfterSeconds" in definition
         ]
 
-    def find_text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
-        """Return the score of every document that matches a `$text` operator, by key.
+    def find_text_keys(self, text: Mapping[str, Any]) -> set[Hashable]:
+        """Return the keys of the documents that match a `$text` operator.
 
         Raises:
             OperationFailure: there is no text index (27), or an option is not supported (9).
@@ -234,7 +241,10 @@ class IndexCatalog:
         if text.get("$caseSensitive") or text.get("$diacriticSensitive"):
             message = "the embedded store searches regardless of case and accents"
             raise OperationFailure(message, _UNSUPPORTED_OPTION)
-        return self._text_index.search(text["$search"])
+        if _TEXT_SYNTAX.search(text["$search"]):
+            message = "the embedded store searches no phrases and excludes no words"
+            raise OperationFailure(message, _UNSUPPORTED_OPTION)
+        return self._text_index.find_keys(text["$search"])
 
     def find_keys(self, conditions: Iterable[tuple[str, Any]]) -> list[Hashable] | None:
         """Return the keys of all documents that may meet these (path, condition) pairs.

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any, TypeAlias
 
-from pymongo.errors import OperationFailure
-
 from eventapp.core.embedded.filters import split_text
 from eventapp.core.embedded.indexes import make_duplicate_key_error
 from eventapp.core.embedded.mongomock_internals import (
@@ -20,7 +18,7 @@ from eventapp.core.embedded.mongomock_internals import (
     make_bson_sort_key,
     matches_filter,
 )
-from eventapp.core.embedded.pymongo_interface import TEXT_SCORE, Sort
+from eventapp.core.embedded.pymongo_interface import Sort
 from eventapp.core.embedded.storage import CollectionStore
 from eventapp.core.embedded.updates import add_missing_id, make_upsert_base
 from eventapp.core.embedded.values import (
@@ -39,16 +37,9 @@ Change: TypeAlias = Callable[[Document, bool], Document]
 
 @dataclass
 class MatchedDocuments:
-    """The stored documents that match a filter, with their text scores if it had a `$text`."""
+    """The stored documents that match a filter."""
 
     documents: list[Document] = field(default_factory=list)
-    scores: dict[Hashable, float] | None = None
-
-    def get_score(self, document: Document) -> float:
-        """Return the text score of a document; raise OperationFailure without a `$text`."""
-        if self.scores is None:
-            raise OperationFailure("query requires text score metadata, but it is not available")
-        return self.scores[make_hashable(document["_id"])]
 
     def sort(self, sort: Sort) -> None:
         """Sort the documents in place. The sort is stable."""
@@ -56,10 +47,7 @@ class MatchedDocuments:
             self._sort_by(path, direction)
 
     def _sort_by(self, path: str, direction: Any) -> None:
-        """Sort by one field; by TEXT_SCORE the best score comes first."""
-        if direction == TEXT_SCORE:
-            self.documents.sort(key=self.get_score, reverse=True)
-        elif path == "$natural":
+        if path == "$natural":
             self.documents = self.documents[::direction]
         else:
             descending = direction < 0
@@ -135,26 +123,23 @@ class CollectionOperations:
         if text is None:
             matches = MatchedDocuments(list(self.store.find_candidates(rest)))
         else:
-            scores = self.store.find_text_scores(text)
-            matches = MatchedDocuments(self.store.find_existing(scores), scores)
+            matches = MatchedDocuments(self.store.find_existing(self.store.find_text_keys(text)))
         matching = (document for document in matches.documents if matches_filter(rest, document))
         matches.documents = list(matching if sort else islice(matching, stop))
         matches.sort(sort or ())
         return matches
 
-    def project(self, matches: MatchedDocuments, document: Document, projection: Any) -> Document:
+    def project(self, document: Document, projection: Any) -> Document:
         """Return the projected copy of one match, for the caller."""
         if projection is None or projection == {}:
             return copy_for_caller(document)
         if not isinstance(projection, Mapping):
             projection = dict.fromkeys(projection, 1) or {"_id": 1}
-        fields = {name: value for name, value in projection.items() if value != TEXT_SCORE}
-        if _is_plain_inclusion(fields):  # mongomock copies each value, which takes ten times longer
-            result = include_paths(document, _build_path_tree(["_id", *fields]))
+        if _is_plain_inclusion(projection):
+            # mongomock copies each value, which takes ten times longer.
+            result = include_paths(document, _build_path_tree(["_id", *projection]))
         else:
-            result = self.mongomock_operators.project(document, fields or None)
-        for name in projection.keys() - fields.keys():
-            result[name] = matches.get_score(document)
+            result = self.mongomock_operators.project(document, projection)
         return copy_for_caller(result)
 
     def find(
@@ -163,9 +148,7 @@ class CollectionOperations:
         """Return copies of the matches for a cursor. A limit of 0 means no limit."""
         stop = skip + abs(limit) if limit else None
         matches = self.match(query, sort, stop)
-        return [
-            self.project(matches, document, projection) for document in matches.documents[skip:stop]
-        ]
+        return [self.project(document, projection) for document in matches.documents[skip:stop]]
 
     def distinct(self, path: str, query: Mapping[str, Any]) -> list[Any]:
         """Return each value, or each array item, at `path` once, in order of first appearance."""

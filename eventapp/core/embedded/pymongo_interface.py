@@ -8,9 +8,8 @@ from pymongo.write_concern import WriteConcern
 
 from eventapp.core.embedded.mongomock_internals import Document
 
-# (path, direction) pairs; a direction is 1, -1 or TEXT_SCORE.
+# (path, direction) pairs; a direction is 1 or -1.
 Sort: TypeAlias = Sequence[tuple[str, Any]]
-TEXT_SCORE = {"$meta": "textScore"}
 
 # Options that only matter to a server.
 _IGNORED_OPTIONS = frozenset(

@@ -247,10 +247,10 @@ class CollectionStore:
         self.catalog.remove(name)
         self._changes.record_collection(self)
 
-    def find_text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
-        """Return the score of each matching document; see IndexCatalog.find_text_scores."""
+    def find_text_keys(self, text: Mapping[str, Any]) -> set[Hashable]:
+        """Return the keys of the matching documents; see IndexCatalog.find_text_keys."""
         self._remove_expired_documents()
-        return self.catalog.find_text_scores(text)
+        return self.catalog.find_text_keys(text)
 
     def find_candidates(self, query: Mapping[str, Any]) -> Iterable[Document]:
         """Return the documents that may match a filter, through an index if one applies."""

@@ -18,7 +18,7 @@ events of which that has happened, and they must be added again.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -27,8 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventapp.core.clock import utc_now
-from eventapp.core.textsearch import TextQuery, score_as_byte
-from eventapp.events import store
+from eventapp.core.textsearch import SearchQuery, spell_search
 from eventapp.events.filter_types import EntryFilter, EventFilter, Filter
 from eventapp.events.filters import ENTRY_FACETS, FACETS
 from eventapp.events.index.entry_table import EntryTable
@@ -37,12 +36,12 @@ from eventapp.events.index.postings import (
     Facets,
     GrowingArray,
     Mask,
-    ScoredPostingList,
-    Scores,
     make_mask,
 )
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
 from eventapp.events.index.text_table import TextCount
+from eventapp.events.index.vocabulary import Scores, Vocabulary
+from eventapp.events.relevance import find_marks
 from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import (
     LATEST,
@@ -135,7 +134,7 @@ class Matches:
         order = np.lexsort((ids, -scores))[skip : skip + limit]
         return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
-    def after_score(self, score: float, event_id: int) -> "Matches":
+    def after_score(self, score: int, event_id: int) -> "Matches":
         """Return the matches of a search that follow the one with this score and eventId."""
         assert self.scores is not None
         ties = (self.scores == score) & (self.event_ids > event_id)
@@ -174,7 +173,7 @@ def _find_first_rows(mask: Mask, limit: int) -> npt.NDArray[np.intp]:
 
 
 class EventIndex:
-    """The words of events, and all facets of the list filters.
+    """The terms of events, and all facets of the list filters.
 
     Only one thread at a time may call its methods, except `is_current`, which any thread may call
     at any time.
@@ -204,7 +203,7 @@ class EventIndex:
         self._sorted_count, self._unsorted_rows = 0, dict[int, int]()
         # Equal tuples of empty stocks are stored once.
         self._distinct_empty_stocks = dict[tuple[bool, ...], tuple[bool, ...]]()
-        self._words = dict[str, ScoredPostingList]()
+        self._vocabulary = Vocabulary()
         self._facets = Facets(FACETS)
         self._suggestions = SuggestionIndex()
         self._facet_texts = FacetTexts(self._suggestions.tags)
@@ -265,10 +264,7 @@ class EventIndex:
             self._unsorted_rows[event_id] = row
 
     def _add_postings(self, event: IndexedEvent, row: int, now: datetime) -> None:
-        for term, score in score_as_byte(iter_weighted_texts(event)).items():
-            if term not in self._words:
-                self._words[term] = ScoredPostingList()
-            self._words[term].add(row, score)
+        self._vocabulary.add(find_marks(event["searchTexts"]), row)
         self._facets.add(event, row, now)
         self._entries.add(event["schedule"], row, now)
 
@@ -276,8 +272,7 @@ class EventIndex:
         length = len(self._event_ids)
         self._facets.compact(length)
         self._entries.compact()
-        for postings in self._words.values():
-            postings.compact(length)
+        self._vocabulary.compact(length)
 
     def remove(self, event_id: int) -> None:
         """Remove an event if the index contains it."""
@@ -336,29 +331,39 @@ class EventIndex:
         """Return the texts of a facet that most of these matches of the present index have."""
         return self._facet_texts.find_most_frequent(facet, matches.mask, limit)
 
-    def find(self, filters: Sequence[Filter], words: TextQuery | None) -> Matches:
-        """Return the listed events that match all filters and the words.
+    def find(self, filters: Sequence[Filter], query: SearchQuery | None) -> Matches:
+        """Return the listed events that match all filters and the search.
 
         Args:
-            words: a match contains one or more of its terms and no excluded term. Phrases are
-                ignored, because the index does not store the order of words. None matches all
-                events.
+            query: its phrases are ignored, because the index does not store the order of words.
+                None matches all events.
         """
         events, entries = self._select(filters)
         mask = self._join(events, entries)
         scores = None
-        if words:
-            scores = self._score(words) * mask
+        if query:
+            scores = self._vocabulary.score(query, len(mask)) * mask
             mask = scores > 0
         return Matches(self._event_ids.values(), self._sorted_count, mask, len(self), scores)
 
+    def correct(self, query: SearchQuery) -> str:
+        """Return the search with misspelled words replaced by words of listed events.
+
+        It is empty if there is nothing to correct, or if a listed event contains a word.
+        """
+        active = np.frombuffer(self._active, np.bool_)
+        if self._vocabulary.score(replace(query, excluded=()), len(active))[active].any():
+            return ""
+        corrections = self._vocabulary.correct(query, active)
+        return spell_search(query, corrections) if corrections else ""
+
     def count_each(
-        self, common: Sequence[Filter], choices: Iterable[Filter], words: TextQuery | None
+        self, common: Sequence[Filter], choices: Iterable[Filter], query: SearchQuery | None
     ) -> list[int]:
-        """Count the listed events that match all common filters, the words and each choice."""
+        """Count the listed events that match all common filters, the search and each choice."""
         events, entries = self._select(common)
-        if words:
-            events &= self._score(words) > 0
+        if query:
+            events &= self._vocabulary.score(query, len(events)) > 0
         joined = self._join(events, entries)
         counts: list[int] = []
         for choice in choices:
@@ -394,25 +399,8 @@ class EventIndex:
         for posting_lists in list_filter.look_up(self._facets):
             mask &= make_mask(posting_lists, len(mask))
 
-    def _score(self, words: TextQuery) -> Scores:
-        """Return the sum of the scores of the words for each row; 0 if it has an excluded one."""
-        scores = np.zeros(len(self._event_ids), np.uint16)
-        for term in words.terms & self._words.keys():
-            self._words[term].add_to(scores)
-        for term in words.excluded & self._words.keys():
-            self._words[term].exclude_from(scores)
-        return scores
-
 
 def _find_next_change(event: IndexedEvent, now: datetime) -> float:
     """Return the POSIX time at which the offer of a ticket type ends next."""
     ends = (end for end in find_offer_ends(event) if end and end > now)
     return min(ends, default=LATEST).timestamp()
-
-
-def iter_weighted_texts(event: IndexedEvent) -> Iterator[tuple[str, float]]:
-    """Yield the texts of an event that are searched, each with the weight of its field."""
-    yield event["title"], store.TEXT_WEIGHTS["title"]
-    yield event["description"], store.TEXT_WEIGHTS["description"]
-    for tag in event["tags"]:
-        yield tag, store.TEXT_WEIGHTS["tags"]

@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.textsearch import TextQuery, parse_search
+from eventapp.core.textsearch import SearchQuery
 from eventapp.events import store
 from eventapp.events.entry_filters import require_upcoming
 from eventapp.events.filter_types import Filter
@@ -89,20 +89,24 @@ class LiveIndex:
             self._valid_on = None
             self._reset_count += 1
 
-    def find(self, filters: Sequence[Filter], search: str, today: date) -> Matches | None:
-        """Return the listed events that match all filters and the search.
-
-        Args:
-            search: words to search for; empty matches all events.
+    def find(
+        self, filters: Sequence[Filter], query: SearchQuery | None, today: date
+    ) -> Matches | None:
+        """Return the listed events that match all filters and the search; None is no search.
 
         Returns:
             None if the database must answer: there are too many events, the index is being built,
             or the search contains a phrase.
         """
-        return self._find(filters, search, today, lambda _index, matches: matches)
+        return self._find(filters, query, today, lambda _index, matches: matches)
 
     def find_frequent_texts(
-        self, facet: TextFacet, filters: Sequence[Filter], search: str, today: date, limit: int
+        self,
+        facet: TextFacet,
+        filters: Sequence[Filter],
+        query: SearchQuery | None,
+        today: date,
+        limit: int,
     ) -> list[TextCount] | None:
         """Return the texts of a facet that most of the events that `find` returns have.
 
@@ -111,7 +115,7 @@ class LiveIndex:
         """
         return self._find(
             filters,
-            search,
+            query,
             today,
             lambda index, matches: index.find_frequent_texts(facet, matches, limit),
         )
@@ -123,18 +127,20 @@ class LiveIndex:
     def _find(
         self,
         filters: Sequence[Filter],
-        search: str,
+        query: SearchQuery | None,
         today: date,
         read: Callable[[EventIndex, Matches], Result],
     ) -> Result | None:
         """Return what `read` returns of the matches; None if the database must answer."""
         upcoming = require_upcoming(filters, today)
-        return self._search(
-            search, today, lambda index, words: read(index, index.find(upcoming, words))
-        )
+        return self._search(query, today, lambda index: read(index, index.find(upcoming, query)))
 
     def count_each(
-        self, common: Sequence[Filter], choices: Sequence[Filter], search: str, today: date
+        self,
+        common: Sequence[Filter],
+        choices: Sequence[Filter],
+        query: SearchQuery | None,
+        today: date,
     ) -> list[int] | None:
         """Count the events that match all common filters, the search and each choice in turn.
 
@@ -144,18 +150,21 @@ class LiveIndex:
         Returns:
             None if the database must answer.
         """
-        return self._search(
-            search, today, lambda index, words: index.count_each(common, choices, words)
-        )
+        return self._search(query, today, lambda index: index.count_each(common, choices, query))
 
     def _search(
-        self, search: str, today: date, query: Callable[[EventIndex, TextQuery | None], Result]
+        self, query: SearchQuery | None, today: date, read: Callable[[EventIndex], Result]
     ) -> Result | None:
-        """Return the result of the query with these words; None if the database must answer."""
-        words = parse_search(search) if search else None
-        if words and (words.phrases or words.excluded_phrases):
-            return None
-        return self._query(today, lambda index: query(index, words))
+        """Return what `read` returns of the index; None if the database must answer the search."""
+        return None if query and query.has_phrases else self._query(today, read)
+
+    def correct(self, query: SearchQuery, today: date) -> str | None:
+        """Return the search with misspelled words replaced; see `EventIndex.correct`.
+
+        Returns:
+            None if the database must answer.
+        """
+        return self._query(today, lambda index: index.correct(query))
 
     def suggest(self, words: Sequence[str], today: date) -> Suggestions | None:
         """Return texts of listed events that begin with these folded words, or contain them.

@@ -1,13 +1,13 @@
-"""Posting lists: which events have a value or contain a word. Facets, which consist of them.
+"""Posting lists: which events have a value. Facets, which consist of them.
 
 Each event of the index has a row, a number from 0. A posting list contains the rows of the events
-that have one value (a category, a tag, a price) or contain one word. Schedule entries have rows of
+that have one value (a category, a tag, a price). Schedule entries have rows of
 their own, and facets for what one entry must satisfy. A query sets the rows of a
 posting list in a mask, which is an array with one boolean for each row of the index.
 
 A sparse list keeps its rows as sorted numbers. A dense list keeps a bitmap with one bit for each
-row of the index, or for a word an array of scores with one byte for each row. For many rows that
-takes less memory, and setting a mask of a million rows from it takes 0.1 ms.
+row of the index. For many rows that takes less memory, and setting a mask of a million rows from it
+takes 0.1 ms. The posting lists of words are in `vocabulary`.
 
 A facet is one property of events that a filter compares, with a posting list for each of its
 values. A filter declares its facets as `FacetSpec`s, and the index has a `Facet` for each.
@@ -26,10 +26,9 @@ import numpy.typing as npt
 from eventapp.events.types import IndexedEntry, IndexedEvent
 
 Mask = npt.NDArray[np.bool_]
-Scores = npt.NDArray[np.uint16]
 # A list is made dense when it contains more than one in this many rows of the index. Then a bit for
-# each row takes less memory than the numbers, and a byte less than the numbers and scores.
-DENSE_ONE_IN, DENSE_SCORED_ONE_IN = 32, 6
+# each row takes less memory than the numbers.
+DENSE_ONE_IN = 32
 INITIAL_CAPACITY = 1024
 
 
@@ -99,43 +98,6 @@ def make_mask(posting_lists: Iterable[PostingList], length: int) -> Mask:
     for postings in posting_lists:
         postings.set_in(mask)
     return mask
-
-
-class ScoredPostingList:
-    """The rows whose events contain one word, in order, each with a score from 1 to 255."""
-
-    __slots__ = ("_dense_scores", "_rows", "_scores")
-
-    def __init__(self) -> None:
-        self._dense_scores: npt.NDArray[np.uint8] | None = None
-        self._rows, self._scores = array("i"), array("B")
-
-    def add(self, row: int, score: int) -> None:
-        """Add a row, which must be higher than all before."""
-        self._rows.append(row)
-        self._scores.append(score)
-
-    def compact(self, length: int) -> None:
-        """Make the list dense if that saves memory in an index of this many rows."""
-        if len(self._rows) * DENSE_SCORED_ONE_IN > length:
-            dense = np.zeros(length, np.uint8)
-            dense[np.frombuffer(self._rows, np.int32)] = np.frombuffer(self._scores, np.uint8)
-            self._dense_scores, self._rows, self._scores = dense, array("i"), array("B")
-
-    def add_to(self, scores: Scores) -> None:
-        """Add the word's scores to those of all rows."""
-        if self._dense_scores is not None:
-            scores[: len(self._dense_scores)] += self._dense_scores
-        if self._rows:
-            rows = np.frombuffer(self._rows, np.int32)
-            scores[rows] += np.frombuffer(self._scores, np.uint8)
-
-    def exclude_from(self, scores: Scores) -> None:
-        """Set the score of each row that contains the word to 0."""
-        if self._dense_scores is not None:
-            scores[: len(self._dense_scores)] *= self._dense_scores == 0
-        if self._rows:
-            scores[np.frombuffer(self._rows, np.int32)] = 0
 
 
 # Facets.

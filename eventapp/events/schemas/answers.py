@@ -102,6 +102,12 @@ class EventsAnswer(PageAnswer):
     """A page of events."""
 
     events = fields.List(fields.Nested(EventAnswer), required=True)
+    corrected = fields.String(
+        metadata={
+            "description": "What was searched for instead, because no event has a word of the "
+            "search; absent if it was not corrected."
+        }
+    )
 
 
 class FacetQuery(Schema):
