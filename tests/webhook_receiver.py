@@ -97,6 +97,7 @@ class Receiver:
     """A server on a free port. Each connection is handled in a thread.
 
     Attributes:
+        behave: what happens to new connections. It may be changed.
         requests: what was read of each request.
         server_names: the names that clients asked for when they began with TLS.
         connections: how many there were.
@@ -105,7 +106,7 @@ class Receiver:
     def __init__(
         self, behave: "Callable[[Recording], None]", tls: ssl.SSLContext | None = None
     ) -> None:
-        self._behave, self._tls = behave, tls
+        self.behave, self._tls = behave, tls
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self.requests: list[bytes] = []
@@ -153,9 +154,9 @@ class Receiver:
         with contextlib.suppress(OSError), connection:
             if self._tls:
                 with self._tls.wrap_socket(connection, server_side=True) as secure:
-                    self._behave(Recording(secure, self.requests, self._stopped))
+                    self.behave(Recording(secure, self.requests, self._stopped))
             else:
-                self._behave(Recording(connection, self.requests, self._stopped))
+                self.behave(Recording(connection, self.requests, self._stopped))
 
 
 class Recording:
