@@ -92,7 +92,7 @@ ROWS = (
     ),
     (
         Action("follow public events", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
-        ("changes.list_changes",),
+        ("changes.list_changes", "feeds.event_feed", "feeds.list_feed", "feeds.organizer_feed"),
     ),
     (
         Action("keep favorites", ANYONE, ORGANIZERS, ADMINS, None, READERS),

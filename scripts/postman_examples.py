@@ -20,6 +20,8 @@ MAX_ITEMS, MAX_TEXT, MAX_JSON = 2, 1000, 6000
 # of these, and of the secrets of API tokens and webhooks, is saved.
 MAX_WORD, SHOWN_OF_WORD = 100, 16
 SECRET = re.compile(r"evt_[A-Za-z0-9]{40}|whsec_[A-Za-z0-9+/=]{44}")
+# What the UIDs of calendar entries end with, and what stands for it.
+HOST_OF_UIDS = ("@127.0.0.1", "@tickets.example.org")
 SERVER_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -61,7 +63,8 @@ def _make_example(response: Any) -> Example:
         if len(shown) <= MAX_JSON:
             example["body"] = SERVER_ADDRESS.sub("{{baseUrl}}", shown)
     elif content_type.startswith(("text/plain", "text/csv", "text/calendar")):
-        example["body"] = SERVER_ADDRESS.sub("{{baseUrl}}", text[:MAX_TEXT])
+        shown = SERVER_ADDRESS.sub("{{baseUrl}}", text[:MAX_TEXT])
+        example["body"] = shown.replace(*HOST_OF_UIDS)
     return example
 
 

@@ -47,7 +47,7 @@ OBSERVERS = ("analytics", "jobs", "health")
 # of the groups above it in this list.
 CORE_ORDER = (
     ("errors", "clock", "waiting", "json", "roles", "languages", "failpoints", "logging"),
-    ("metrics", "textsearch", "lru_cache"),
+    ("metrics", "textsearch", "lru_cache", "calendar_files"),
     ("paging", "app_key"),
     ("embedded",),
     ("database",),
@@ -169,6 +169,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "availability": "service",
         "bodies": "types",
         "cache": "cache",
+        "calendar_feeds": "service",
         "changes": "types",
         "closures": "service",
         "current_schedules": "service",

@@ -76,16 +76,38 @@ def _make_own_scope(request: ListRequest, actor: Actor, today: date) -> Query:
     )
 
 
+def find_public_events(
+    db: Db, request: ListRequest, *, event_cache: EventCache, now: datetime
+) -> list[Event]:
+    """Return the events of a page of the public list, in its order.
+
+    Args:
+        request: as it applies now (`ListRequest.at`).
+        now: the time by the database's clock.
+
+    Raises:
+        ValidationFailed: the page begins after the last row that a page number can reach.
+    """
+    event_cache.receive_changes()
+    today = event_cache.get_today(now)
+    return _load_page(db, find_page(db, request, today, event_cache.index))
+
+
 def present_page(
     db: Db, page: FoundPage, actor: Actor, image_base_url: str, now: datetime
 ) -> JsonObject:
     """Return the answer for a page that is not cached, as this caller sees it."""
-    events = page.events
-    if page.event_ids and not events:
-        # Only public lists are found by the index. An event may have left them since.
-        found = _load_in_order(db, page.event_ids)
-        events = [event for event in found if rules.may_be_listed(event)]
+    events = _load_page(db, page)
     return {"events": present_events(db, events, actor, image_base_url, now), **page.envelope}
+
+
+def _load_page(db: Db, page: FoundPage) -> list[Event]:
+    """Return the events of a page, which are read if only their ids are known."""
+    if page.events:
+        return page.events
+    # Only public lists are found by the index. An event may have left them since.
+    found = _load_in_order(db, page.event_ids) if page.event_ids else []
+    return [event for event in found if rules.may_be_listed(event)]
 
 
 def _load_in_order(db: Db, event_ids: Iterable[int]) -> list[Event]:

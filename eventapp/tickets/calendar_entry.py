@@ -1,32 +1,28 @@
 """Render a booking as an iCalendar file (RFC 5545).
 
-An entry has local times with the `TZID` of the event's zone, and the file describes that zone in a
-`VTIMEZONE`. Where no time of day is known, the entry lasts the whole day. The UID of the entry of a
-booking never changes, and each change that a calendar should show raises its SEQUENCE.
+The UID of the entry of a booking never changes, and each change that a calendar should show raises
+its SEQUENCE.
 """
 
-from datetime import date, timedelta
 from email.utils import parseaddr
-from zoneinfo import ZoneInfo
 
 import icalendar
 from bson import ObjectId
-from icalendar.cal.timezone import TimezoneDaylight, TimezoneStandard
 
 from eventapp.bookings import service as bookings
 from eventapp.bookings.booked_entries import find_entry, follow_entry
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import StoredBooking
+from eventapp.core import calendar_files
 from eventapp.core.access.actor import Actor
+from eventapp.core.calendar_files import CANCELLED, CONFIRMED, TENTATIVE
 from eventapp.core.database import Db
 from eventapp.events import service as events
 from eventapp.events.types import Event
 from eventapp.notifications.types import Attachment
 
-PRODID = "-//eventapp//bookings//EN"
 # The STATUS of an entry by the status of its booking. A booking in any other status has ended.
-STATUSES = {"held": "TENTATIVE", "confirmed": "CONFIRMED"}
-CANCELLED = "CANCELLED"
+STATUSES = {"held": TENTATIVE, "confirmed": CONFIRMED}
 PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 # The SEQUENCE of an entry whose event was deleted. It is the highest that fits into the 32 bits in
 # which calendars store it, because no change follows.
@@ -77,40 +73,9 @@ def render_file(entry: icalendar.Event, method: str, *, organizer: str) -> bytes
         organizer: the mail address of the entry's organizer.
     """
     entry.add("organizer", f"mailto:{organizer}")
-    calendar = icalendar.Calendar()
-    calendar.add("prodid", PRODID)
-    calendar.add("version", "2.0")
+    calendar = calendar_files.make_calendar()
     calendar.add("method", method)
-    calendar.add_component(entry)
-    _add_zone(calendar, entry.DTSTART)
-    file: bytes = calendar.to_ical()
-    return file
-
-
-def _add_zone(calendar: icalendar.Calendar, begin: date) -> None:
-    """Add the VTIMEZONE of the entry, with the changes of summer time of the years around it."""
-    calendar.add_missing_timezones(date(begin.year - 1, 1, 1), date(begin.year + 2, 1, 1))
-    observances: list[TimezoneStandard | TimezoneDaylight] = []
-    for zone in calendar.timezones:
-        observances += [*zone.standard, *zone.daylight]
-    for observance in observances:
-        _correct_onset(observance)
-
-
-def _correct_onset(observance: TimezoneStandard | TimezoneDaylight) -> None:
-    """Write the onset of summer time in the local time before the change, as RFC 5545 demands.
-
-    icalendar writes it in the local time after the change, where the clock is put forward: 04:00
-    in place of 03:00 in Athens. A reader could then take the first hour of summer time for the
-    last one of winter time.
-    """
-    ahead = observance.TZOFFSETTO - observance.TZOFFSETFROM
-    if ahead > timedelta(0):
-        later = [onset - ahead for onset, _end in observance.rdates]
-        observance.DTSTART -= ahead
-        observance.pop("RDATE", None)
-        if later:
-            observance.add("RDATE", later)
+    return calendar_files.render_calendar(calendar, [entry])
 
 
 def _find_event(db: Db, booking: StoredBooking) -> Event | None:
@@ -141,33 +106,17 @@ def build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> i
         "dtstamp": changed_at,
         "last-modified": changed_at,
         "created": booking["createdAt"],
-        **build_times(booking),
+        **calendar_files.describe_times(
+            booking["date"].date(),
+            booking.get("startsAt"),
+            booking.get("endsAt"),
+            booking["timezone"],
+        ),
     }
     schedule_entry = find_entry(booking, event["schedule"]) if event and booking["active"] else None
     if schedule_entry and "lat" in schedule_entry and "lng" in schedule_entry:
         properties["geo"] = (schedule_entry["lat"], schedule_entry["lng"])
-    entry = icalendar.Event()
-    for name, value in properties.items():
-        entry.add(name, value)
-    return entry
-
-
-def build_times(booking: StoredBooking) -> dict[str, object]:
-    """Return the properties that say when a booking takes place, in the zone of its event.
-
-    An entry without an end ends when it begins (RFC 5545, 3.6.1). An entry that lasts the whole day
-    does not make its holder busy.
-    """
-    starts_at, ends_at = booking.get("startsAt"), booking.get("endsAt")
-    if starts_at is None:
-        day = booking["date"].date()
-        # The end of an all-day entry is exclusive.
-        return {"dtstart": day, "dtend": day + timedelta(days=1), "transp": "TRANSPARENT"}
-    zone = ZoneInfo(booking["timezone"])
-    times: dict[str, object] = {"dtstart": starts_at.astimezone(zone), "transp": "OPAQUE"}
-    if ends_at is not None:
-        times["dtend"] = ends_at.astimezone(zone)
-    return times
+    return calendar_files.make_entry(properties)
 
 
 def compute_sequence(booking: StoredBooking, event: Event | None) -> int:

@@ -31,11 +31,13 @@ class Blueprint(UnwrappedBlueprint):
         """Create a blueprint without routes.
 
         Args:
-            ignores_unknown_parameters: accept any query parameter on routes that declare none.
-                This is for pages and files, to whose addresses browsers, caches and mails add some,
-                and for clients that cannot be changed.
+            ignores_unknown_parameters: accept query parameters that a route does not declare.
+                This is for pages, feeds and files, to whose addresses browsers, caches and mails
+                add some, and for clients that cannot be changed.
         """
         super().__init__(*args, **kwargs)
+        if ignores_unknown_parameters:
+            self.ARGUMENTS_PARSER = RequestParser(ignores_unknown_parameters=True)
         self.ignores_unknown_parameters = ignores_unknown_parameters
 
     def arguments(self, schema: Schema | type[Schema], **kwargs: Any) -> Callable[[View], View]:

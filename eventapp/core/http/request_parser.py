@@ -38,6 +38,11 @@ class RequestParser(FlaskParser):
     # With None, the `Meta.unknown` of the schema applies. By default it refuses unknown fields.
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": EXCLUDE, "form": None, "files": None}
 
+    def __init__(self, *, ignores_unknown_parameters: bool = False) -> None:
+        """Create a parser; with `ignores_unknown_parameters` it accepts any query parameter."""
+        super().__init__()
+        self._ignores_unknown_parameters = ignores_unknown_parameters
+
     def load_json(self, req: Request, _schema: Schema) -> Any:
         """Return the value of the JSON body, or {} for an empty body.
 
@@ -57,7 +62,8 @@ class RequestParser(FlaskParser):
         Raises:
             ValidationFailed: a parameter is unknown, or one of the schema is given more than once.
         """
-        refuse_unknown_parameters(req.args, known=schema.fields)
+        if not self._ignores_unknown_parameters:
+            refuse_unknown_parameters(req.args, known=schema.fields)
         repeated = [name for name, values in req.args.lists() if len(values) > 1]
         errors = {name: [REPEATED] for name in repeated if name in schema.fields}
         if errors:

@@ -30,6 +30,19 @@ def created_response(value: Any, location: str) -> Response:
     return response
 
 
+def shared_response(response: Response, max_age: int) -> Response:
+    """Return a response with its ETag, or 304, as `conditional_response`.
+
+    Every cache may keep it, so it must not depend on its caller.
+
+    Args:
+        max_age: how long, in seconds.
+    """
+    response.headers["ETag"] = f'"{json.make_etag(response.get_data())}"'
+    response.headers["Cache-Control"] = f"public, max-age={max_age}"
+    return cast(Response, response.make_conditional(request))
+
+
 def conditional_response(response: Response, etag: str | None = None) -> Response:
     """Return the response with its ETag, or 304 if the client's If-None-Match names that ETag.
 

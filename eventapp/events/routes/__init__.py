@@ -7,6 +7,7 @@ from eventapp.events.routes import (
     event_log,
     events,
     favorites,
+    feeds,
     organizers,
     quotas,
 )
@@ -21,6 +22,7 @@ BLUEPRINTS = (
     quotas.bp,
     event_log.bp,
     duplicates.bp,
+    feeds.bp,
     favorites.bp,
     favorites.recoms_bp,
 )

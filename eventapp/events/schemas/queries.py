@@ -73,6 +73,16 @@ class EventQuery(EventListFilters, PageQuery):
 CARRIED_PARAMETERS = frozenset(EventListFilters().fields)
 
 
+class FeedQuery(EventListFilters):
+    """The filters of a calendar feed: those of the list of events that narrow what everyone sees.
+
+    A feed has its own order, and only what is not over.
+    """
+
+    class Meta(EventListFilters.Meta):
+        exclude = ("upcoming", "mine", "sortBy", "sortOrder", "order")
+
+
 class OrganizerEventsQuery(PageQuery):
     """The page of the list of an organizer's upcoming events."""
 
