@@ -73,7 +73,7 @@ WRITES: Table = {
             *("entries", "ledgerDue"),
         ),
         "bookings.ledger.store": ("ledgerDue",),
-        "tickets.store": ("checkIns.*", "undoneCheckIns.*"),
+        "tickets.store": ("checkIns.*", "undoneCheckIns.*", "entries", "ledgerDue"),
     },
     "chats": {"messages.store": (INSERT, DELETE, "seq")},
     # `prepare_database` records the schema version.

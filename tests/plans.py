@@ -22,6 +22,7 @@ PARTIAL_INDEXES = {
     "restock": ("due", "restock_due"),
     "ledgerDue": (True, "ledger_due"),
     "logDue": (True, "log_due"),
+    "untold": (True, "untold"),
 }
 
 

@@ -17,6 +17,7 @@ ALL_TYPES = [
     "booking.confirmed",
     "booking.cancelled",
     "booking.refunded",
+    "ticket.checked_in",
     "waitlist.offered",
     "event.updated",
     "event.cancelled",

@@ -43,6 +43,16 @@ class AttendeeView(TypedDict):
     answers: list[AttendeeAnswer]
 
 
+class CheckedInView(TypedDict):
+    """A ticket that was checked in, as webhooks show it."""
+
+    ticketId: str
+    ticketTypeId: int
+    type: str | None  # the name of its type; None if the booking has no such ticket any more
+    name: str | None  # who comes with it; None if that is not known, or not shown
+    checkedInAt: datetime | None  # UTC; None if the check-in was undone
+
+
 class BookingView(TypedDict):
     """A booking as the API shows it, in the order of its fields."""
 

@@ -11,7 +11,7 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, store_untold_holders, views
-from eventapp.bookings.bodies import BookingView
+from eventapp.bookings.bodies import BookingView, CheckedInView
 from eventapp.bookings.booked_entries import follow_event, follow_events
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
@@ -67,6 +67,17 @@ def render_for_organizer(booking: StoredBooking, *, with_attendees: bool) -> Boo
         with_attendees: whether it says who comes with the tickets.
     """
     return views.render_booking(booking, with_attendees=with_attendees)
+
+
+def render_checked_in_ticket(
+    booking: StoredBooking, place: str, *, with_attendees: bool
+) -> CheckedInView:
+    """Return the ticket at a place of a booking, whose check-in may be undone by now.
+
+    Args:
+        with_attendees: whether it says who comes with the ticket.
+    """
+    return views.render_checked_in_ticket(booking, place, with_attendees=with_attendees)
 
 
 def find_own_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) -> StoredBooking:

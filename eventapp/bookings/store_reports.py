@@ -12,6 +12,9 @@ from eventapp.bookings.ledger.types import LedgerSum, StoredReportPeriod
 from eventapp.bookings.types import BookingTitle, SalesSum
 from eventapp.core.database import Db, Query
 
+# The kinds of entries that say nothing of sales or money.
+UNREPORTED = ["opening", "checked_in"]
+
 
 def _periods(db: Db) -> Collection[StoredReportPeriod]:
     return cast(Collection[StoredReportPeriod], db.reportPeriods)
@@ -61,7 +64,7 @@ def sum_ledger(db: Db, period: StoredReportPeriod, until: datetime) -> list[Ledg
     is_late = {
         "number": {"$gt": period["after"], "$lte": period["upTo"]},
         "at": {"$lt": until},
-        "kind": {"$ne": "opening"},
+        "kind": {"$nin": UNREPORTED},
     }
     is_in_time = {
         "at": {"$gte": period["since"], "$lt": until},

@@ -3,7 +3,13 @@
 from collections.abc import Iterable
 from typing import cast
 
-from eventapp.bookings.bodies import AttendeeView, BookingView, PaymentView, RefundView
+from eventapp.bookings.bodies import (
+    AttendeeView,
+    BookingView,
+    CheckedInView,
+    PaymentView,
+    RefundView,
+)
 from eventapp.bookings.rules import HELD, from_cents, make_ticket_id, to_cents
 from eventapp.bookings.ticket_places import get_type_id, list_places
 from eventapp.bookings.types import BookingId, BookingItem, StoredBooking
@@ -59,6 +65,22 @@ def render_attendee(booking: StoredBooking, place: str, attendee: Attendee) -> A
         "name": attendee["name"],
         "email": attendee.get("email"),
         "answers": attendee["answers"],
+    }
+
+
+def render_checked_in_ticket(
+    booking: StoredBooking, place: str, *, with_attendees: bool
+) -> CheckedInView:
+    """Return the ticket at a place of a booking, whose check-in may be undone by now."""
+    type_id, check_in = get_type_id(place), booking.get("checkIns", {}).get(place)
+    names = {item["ticketTypeId"]: item["type"] for item in booking["items"]}
+    attendee = booking.get("attendees", {}).get(place) if with_attendees else None
+    return {
+        "ticketId": make_ticket_id(booking["_id"], place),
+        "ticketTypeId": type_id,
+        "type": names.get(type_id),
+        "name": attendee["name"] if attendee else None,
+        "checkedInAt": check_in["at"] if check_in else None,
     }
 
 

@@ -1,6 +1,7 @@
 """Check-ins, which are stored in the bookings, and the key that signs tickets.
 
-Only this feature writes `checkIns` and `undoneCheckIns` of a booking. So one guarded write verifies
+Only this feature writes `checkIns` and `undoneCheckIns` of a booking. A check-in adds an entry for
+the ledger in the same write, of which webhooks are told. One guarded write verifies
 that the booking is confirmed, that the ticket was not checked in before and that it is not
 cancelled. A cancellation is guarded by the absence of `checkIns` (`bookings.transitions`), and one
 of some tickets by the absence of theirs (`bookings.partial_cancellations`): a checked-in ticket
@@ -20,6 +21,7 @@ from pymongo import DESCENDING, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from eventapp.bookings.ledger.types import LedgerEntry
 from eventapp.bookings.types import CheckIn, StoredBooking
 from eventapp.core.database import Db, Query, retry_on_write_conflict
 from eventapp.tickets.types import CheckedInBooking, StoredKey, TicketedBooking
@@ -69,30 +71,42 @@ def find_booking(db: Db, booking_id: ObjectId) -> StoredBooking | None:
 
 
 def check_in(
-    db: Db, booking_id: ObjectId, local_id: str, *, event_id: int, check_in: CheckIn
+    db: Db,
+    booking_id: ObjectId,
+    local_id: str,
+    *,
+    event_id: int,
+    check_in: CheckIn,
+    entry: LedgerEntry | None,
 ) -> StoredBooking | None:
     """Store a check-in in one guarded write.
 
     Args:
         local_id: as in `rules.Ticket`.
+        entry: the entry of the check-in, for a booking that has entries; None for one of an older
+            version that has none yet.
 
     Returns:
         The booking after the write. None, with nothing written, if the ticket is checked in
-        already or cancelled, if its check-in was undone after the offline scan, or if the booking
-        is not a confirmed one of this event.
+        already or cancelled, if its check-in was undone after the offline scan, if the booking is
+        not a confirmed one of this event, or if it has entries and none is given, or the opposite.
     """
     field = f"checkIns.{local_id}"
+    update: Query = {"$set": {field: check_in}}
+    if entry:
+        update = {"$set": {field: check_in, "ledgerDue": True}, "$push": {"entries": entry}}
     where = {
         "_id": booking_id,
         "eventId": event_id,
         "status": "confirmed",
         field: {"$exists": False},
+        "entries.0": {"$exists": entry is not None},
         **build_not_cancelled_guard(local_id),
         **build_not_undone_guard(local_id, check_in["scannedAt"]),
     }
     updated: StoredBooking | None = retry_on_write_conflict(
         lambda: _bookings(db).find_one_and_update(
-            where, {"$set": {field: check_in}}, return_document=ReturnDocument.AFTER
+            where, update, return_document=ReturnDocument.AFTER
         )
     )
     return updated

@@ -11,6 +11,7 @@ _SUMMARIES: Mapping[str, str] = {
     "booking.confirmed": "A booking is confirmed",
     "booking.cancelled": "A booking, or some of its tickets, are cancelled",
     "booking.refunded": "A refund of a booking is paid",
+    "ticket.checked_in": "A ticket is checked in at the door",
     "waitlist.offered": "Tickets are offered to somebody on the waitlist",
     "event.updated": "An event is edited or published",
     "event.cancelled": "An event is cancelled",
@@ -28,6 +29,29 @@ _SEQUENCE: JsonObject = {
         "Numbers may be missing. 0 in a test."
     ),
 }
+
+
+def _describe_object(**properties: JsonObject) -> JsonObject:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+_TICKET = _describe_object(
+    ticketId={"type": "string"},
+    ticketTypeId={"type": "integer"},
+    type={
+        "type": ["string", "null"],
+        "description": "The name of its type; null if it was cancelled meanwhile.",
+    },
+    name={
+        "type": ["string", "null"],
+        "description": "Who comes with it; null if that is not known, or not shown.",
+    },
+    checkedInAt={
+        "type": ["string", "null"],
+        "format": "date-time",
+        "description": "Null if the check-in was undone meanwhile.",
+    },
+)
 
 
 def document_webhooks(spec: APISpec) -> None:
@@ -77,8 +101,7 @@ def _describe_subject(type_: str) -> JsonObject:
     event_id = {"type": "integer"}
     if type_.startswith("event."):
         return {"eventId": event_id, "event": {"$ref": "#/components/schemas/EventAnswer"}}
-    return {"eventId": event_id, "booking": {"$ref": "#/components/schemas/BookingAnswer"}}
-
-
-def _describe_object(**properties: JsonObject) -> JsonObject:
-    return {"type": "object", "required": list(properties), "properties": properties}
+    booking = {"$ref": "#/components/schemas/BookingAnswer"}
+    if type_ == "ticket.checked_in":
+        return {"eventId": event_id, "ticket": _TICKET, "booking": booking}
+    return {"eventId": event_id, "booking": booking}

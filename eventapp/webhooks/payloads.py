@@ -48,10 +48,19 @@ def make_booking_fact(row: LedgerRow, booking: StoredBooking, owner_id: ObjectId
         subject=str(booking["_id"]),
         at=row["at"],
         holder_id=booking["userId"],
-        render=lambda with_attendees: {
-            "booking": bookings.render_for_organizer(booking, with_attendees=with_attendees)
-        },
+        render=lambda with_attendees: _show_booking(row, booking, with_attendees=with_attendees),
     )
+
+
+def _show_booking(
+    row: LedgerRow, booking: StoredBooking, *, with_attendees: bool
+) -> dict[str, object]:
+    """Return a booking, and the ticket if the row is about one."""
+    shown = {"booking": bookings.render_for_organizer(booking, with_attendees=with_attendees)}
+    if "place" not in row:
+        return dict(shown)
+    ticket = bookings.render_checked_in_ticket(booking, row["place"], with_attendees=with_attendees)
+    return {"ticket": ticket, **shown}
 
 
 def _find_booking_type(row: LedgerRow, booking: StoredBooking) -> EventType | None:

@@ -21,6 +21,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     "booking.confirmed",
     "booking.cancelled",
     "booking.refunded",
+    "ticket.checked_in",
     "waitlist.offered",
     "event.updated",
     "event.cancelled",
@@ -46,6 +47,7 @@ BOOKING_TYPES: Mapping[str, EventType] = {
     "part_cancelled": "booking.cancelled",
     "event_cancelled": "booking.cancelled",
     "refunded": "booking.refunded",
+    "checked_in": "ticket.checked_in",
 }
 # The entry of a new hold, which is told if the hold is an offer to the waitlist.
 HELD_ENTRY = "held"

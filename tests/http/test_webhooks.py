@@ -198,6 +198,52 @@ def test_an_offer_to_the_waitlist_is_told(app, host, ann, bob, event_id, receive
     assert sent.data["booking"]["quantity"] == 2
 
 
+def test_a_check_in_is_told_with_the_ticket(app, host, ann, event_id, receivers):
+    webhook = create(host)
+    booking = ann.book(event_id, 2, attendees=[{"ticketTypeId": 1, "name": "Ann Onym"}])
+    tickets = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
+    for ticket in tickets:
+        answer = host.call("POST", f"/events/{event_id}/check-in", {"code": ticket["code"]})
+        assert answer.status_code == 200
+    refused(
+        host.call("POST", f"/events/{event_id}/check-in", {"code": tickets[0]["code"]}),
+        409,
+        "already_checked_in",
+    )
+    host.call("POST", f"/events/{event_id}/check-in/undo", {"ticketId": tickets[1]["ticketId"]})
+    ann.cancel_some(booking, 1)
+    deliver(app)
+    sent = sorted(receivers.take(), key=lambda each: each.data["sequence"])
+    assert types_of(sent) == [
+        "booking.confirmed",
+        "ticket.checked_in",
+        "ticket.checked_in",
+        "booking.cancelled",
+        "booking.refunded",
+    ]
+    first, second = (each.data["ticket"] for each in sent[1:3])
+    assert first["ticketId"] == tickets[0]["ticketId"]
+    assert (first["name"], first["type"]) == ("Ann Onym", "A")
+    assert first["checkedInAt"] is not None
+    assert (second["ticketId"], second["checkedInAt"]) == (tickets[1]["ticketId"], None)
+    for each in sent:
+        each.verify(webhook["secret"])
+
+
+def test_a_booking_without_entries_is_checked_in_and_gets_none(
+    app, db, host, ann, event_id, receivers
+):
+    """A booking of an older version gets its opening entry by the migration alone."""
+    booking = ann.book(event_id)
+    (ticket,) = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
+    db.bookings.update_one({}, {"$unset": {"entries": "", "ledgerDue": ""}})
+    answer = host.call("POST", f"/events/{event_id}/check-in", {"code": ticket["code"]})
+    assert answer.status_code == 200
+    stored = db.bookings.find_one({})
+    assert "checkIns" in stored
+    assert not {"entries", "ledgerDue"} & stored.keys()
+
+
 def test_edits_and_the_cancellation_of_an_event_are_told(app, host, ann, event_id, receivers):
     create(host)
     path = f"/events/{event_id}"
@@ -540,7 +586,10 @@ def test_every_type_can_be_chosen_and_no_other(host):
 def test_payloads_are_as_the_document_says(app, client, host, ann, event_id, receivers):
     document = client.get("/api/openapi.json").json
     webhook = create(host)
-    ann.cancel(ann.book(event_id, attendees=[{"ticketTypeId": 1, "name": "Ann Onym"}]))
+    booking = ann.book(event_id, 2, attendees=[{"ticketTypeId": 1, "name": "Ann Onym"}])
+    (_, ticket) = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
+    host.call("POST", f"/events/{event_id}/check-in", {"code": ticket["code"]})
+    ann.cancel_some(booking, 1)
     host.call("PATCH", f"/events/{event_id}/schedule/0", {"location": "Tent"})
     host.call("POST", f"/webhooks/{webhook['webhookId']}/test")
     deliver(app)
@@ -556,6 +605,6 @@ def test_payloads_are_as_the_document_says(app, client, host, ann, event_id, rec
         seen.add(sent.type)
     assert seen == {
         *("booking.confirmed", "booking.cancelled", "booking.refunded"),
-        *("event.updated", "webhook.test"),
+        *("ticket.checked_in", "event.updated", "webhook.test"),
     }
     assert set(document["webhooks"]) == {*ALL_TYPES, "webhook.test"}

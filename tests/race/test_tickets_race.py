@@ -57,7 +57,7 @@ def test_control_with_separate_read_and_write_several_scanners_check_it_in(
 ):
     all_have_read = threading.Barrier(SCANNERS)
 
-    def read_then_write(db, booking_id, local_id, *, event_id, check_in):
+    def read_then_write(db, booking_id, local_id, *, event_id, check_in, entry):
         seen = db.bookings.find_one({"_id": booking_id})
         all_have_read.wait(kit.TIMEOUT_SECONDS)
         if local_id in seen.get("checkIns", {}):

@@ -152,6 +152,13 @@ def build_fee_entries(
     return [*_build_opening(booking), fee]
 
 
+def build_check_in_entry(place: str, at: datetime) -> LedgerEntry:
+    """Return the entry of the check-in of the ticket at this place of a booking."""
+    checked_in = _build_entry("checked_in", at)
+    checked_in["place"] = place
+    return checked_in
+
+
 def build_opening_entry(booking: StoredBooking) -> LedgerEntry:
     """Return the entry of a booking that was stored before there were entries."""
     return _build_state_entry(booking, "opening")

@@ -6,6 +6,8 @@ number, and later reads those with a higher number, misses none and reads none t
 clocks of the processes say. The time of an entry is that of the request that made the change, and
 may be older than the row by any span.
 
+A check-in has a row, too, all of whose numbers are 0. So what is told of a booking has one order.
+
 **Copying.** An entry is pushed to its booking in the same write as the change, and this write marks
 the booking as due (`ledgerDue`). `copy_entries` copies the entries of due bookings, and unmarks a
 booking if it has got no other entry since it was read. It may be interrupted between any two writes
@@ -18,10 +20,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from eventapp.bookings.ledger import store
+from eventapp.bookings.ledger.entries import build_check_in_entry
 from eventapp.bookings.ledger.types import BookingWithEntries, LedgerRow, NewLedgerRow
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun
+
+# `tickets` builds its entry by this, and cannot import the rules.
+__all__ = [
+    "build_check_in_entry",
+    "copy_entries",
+    "find_highest_number",
+    "find_rows",
+    "find_rows_by_id",
+]
 
 # A batch of the embedded store keeps requests waiting for some tens of milliseconds.
 BATCH_SIZE = 200

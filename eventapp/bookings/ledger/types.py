@@ -22,6 +22,7 @@ EntryKind: TypeAlias = Literal[
     "refunded",  # a refund was paid
     "refund_returned",  # the provider could not pay a refund that it had accepted
     "fee",  # the provider told what it keeps of a charge
+    "checked_in",  # a ticket was checked in, which changes no number
 ]
 
 
@@ -44,6 +45,7 @@ class LedgerEntry(TypedDict):
     provider: NotRequired[str]
     providerId: NotRequired[str]  # the provider's id of the payment or refund, where it is known
     fee: NotRequired[int]  # what the provider keeps, in cents; absent is 0
+    place: NotRequired[str]  # of the ticket that was checked in; absent in other kinds
 
 
 class NewLedgerRow(LedgerEntry):
