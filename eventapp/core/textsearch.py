@@ -37,8 +37,8 @@ MIN_CORRECTED = 5
 _COMPOUND = re.compile(r"[^\W_]+(?:['&-][^\W_]+)*(?:\+{1,2}|#)?")
 _QUERY_PART = re.compile(r'\s+|"|[^\s"]+')
 _SPELLED = str.maketrans({"&": "and", "+": "plus", "#": "sharp", "'": None, "-": None})
-# Endings of plurals and cases in German and Turkish: the ending, the least length of a word with it,
-# and how many characters are removed.
+# Endings of plurals and cases in German and Turkish: the ending, the least length of a word that
+# has it, and how many characters are removed.
 _ENDINGS = (
     *(("e", 7, 1), ("en", 7, 1), ("en", 7, 2), ("nen", 9, 3), ("eln", 7, 1), ("ern", 7, 1)),
     *(("ler", 7, 3), ("lar", 7, 3)),

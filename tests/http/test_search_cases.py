@@ -202,3 +202,9 @@ def test_repeated_words_of_a_title_do_not_weigh_more(events, organizer):
 )
 def test_phrases_and_exclusions_compare_folded_texts(events, organizer, search, is_found):
     assert bool(answer_all(events, organizer, search)[0]) == is_found
+
+
+def test_the_facets_of_a_corrected_search_count_what_it_shows(client, events):
+    answer = client.get("/api/events?search=rebetyko&facets=category").json
+    (category,) = answer["facets"]["category"]
+    assert category["count"] == answer["total"] == 1

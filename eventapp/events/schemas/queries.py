@@ -18,7 +18,16 @@ MIN_TYPED, MAX_TYPED = 2, 40
 class EventListFilters(Schema):
     """What a cursor of the list of events carries: all filters and the order."""
 
-    search = StrictText(0, 200)
+    search = StrictText(
+        0,
+        200,
+        metadata={
+            "description": "Any of these words in title, tags, organizer, locations, description. "
+            'The last one may be a prefix. "A phrase" must occur as a whole, and -a word must not. '
+            "Case, accents, apostrophes and hyphens do not matter. The best match comes first, "
+            "unless `sortBy` is set."
+        },
+    )
     upcoming = fields.Boolean(load_default=True)
     mine = fields.Boolean(load_default=False)
     sortBy = fields.String(validate=validate.OneOf(SORTS))
