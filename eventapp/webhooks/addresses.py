@@ -184,7 +184,7 @@ def is_public(address: Address) -> bool:
         return False
     if isinstance(address, IPv6Address):
         return address.is_global and address in GLOBAL_UNICAST and address.scope_id is None
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    return address.is_global and not address.is_multicast
 
 
 def _unwrap(address: Address) -> Sequence[IPv4Address]:

@@ -127,7 +127,7 @@ class AttemptAnswer(Schema):
     error = fields.String(
         required=True,
         allow_none=True,
-        metadata=_describe("Why there was no answer, such as `timeout` or `refused_address`."),
+        metadata=_describe("Why no answer counts, such as `timed_out`; see docs/webhooks.md."),
     )
     durationMs = fields.Integer(required=True)
     answer = fields.String(required=True, metadata=_describe("The first 1,024 bytes of it."))

@@ -220,6 +220,12 @@ def test_production_refuses_a_private_host_when_a_webhook_is_created(host):
     assert check_url(f"http://{host}:8443/", production=False) is None
 
 
+@pytest.mark.parametrize("user", ["", "user", "user:password"])
+def test_the_reason_names_a_user_in_a_url(user):
+    reason = check_url(f"https://{user}@hooks.example.org/", production=True)
+    assert reason == "must not contain a user name or a password"
+
+
 def test_production_refuses_http():
     url = "http://hooks.example.org:8080/"
     assert check_url(url, production=True) == "must begin with https://"
