@@ -1,10 +1,10 @@
 """Send the deliveries that are due, and disable webhooks whose receivers fail for too long.
 
 A worker claims a webhook for a turn and sends its deliveries one after the other, the longest due
-first. Several webhooks have their turns at once, in threads. A turn ends with the first failure, or
-after TURN. So a receiver that hangs takes one thread for one attempt, and its webhook then counts
-as failing. Failing webhooks are served by a job of their own (`send_retries`), so that they delay
-no other.
+first. Several webhooks have their turns at once, in threads. A turn ends with the first failure,
+with the first answer that takes longer than SLOW_MS, or after TURN. So a receiver that hangs takes
+one thread for one attempt, and its webhook then counts as failing. Failing webhooks are served by a
+job of their own (`send_retries`), so that they delay no other.
 
 If a worker dies, another one claims the webhook when the claim is over, and sends again what has no
 outcome: the receiver may get a delivery twice, with the same id and the same bytes.
@@ -39,6 +39,8 @@ THREADS = 16
 BATCH_SIZE = 500
 # A turn begins no further attempt after this time.
 TURN = timedelta(seconds=10)
+# In milliseconds. The next run waits for all turns, so a slow receiver gets one delivery in a turn.
+SLOW_MS = 1000
 # A turn takes less than this: an attempt takes 5 seconds at most.
 LEASE = timedelta(seconds=60)
 # What an attempt fails with if the secret cannot be opened, because JWT_SECRET was changed.
@@ -80,12 +82,12 @@ def _take_turn(context: BookingContext, webhook_id: ObjectId, clock: Callable[[]
     if webhook is None:
         return 0
     failpoint("webhook-claimed")
-    attempts, is_accepted = 0, _may_send(db, webhook, started)
-    while is_accepted and clock() < started + TURN:
+    attempts, goes_on = 0, _may_send(db, webhook, started)
+    while goes_on and clock() < started + TURN:
         due = store_deliveries.find_next_due(db, webhook_id, clock())
         if due is None:
             break
-        is_accepted = _attempt(context, webhook, due, clock)
+        goes_on = _attempt(context, webhook, due, clock)
         attempts += 1
     store.end_claim(db, webhook, store_deliveries.find_next_due_time(db, webhook_id), clock())
     return attempts
@@ -111,7 +113,7 @@ def _attempt(
     due: StoredDelivery,
     clock: Callable[[], datetime],
 ) -> bool:
-    """Send a delivery and record the outcome; return whether the receiver has accepted it."""
+    """Send a delivery and record the outcome; return whether the turn of its webhook goes on."""
     db, now = context.db, clock()
     delivery = store_deliveries.begin_attempt(db, due, ObjectId(), now, now + LEASE)
     if delivery is None:  # It was replayed, or deleted.
@@ -122,7 +124,7 @@ def _attempt(
     if attempt["error"] is None and rules.is_accepted(attempt["status"]):
         store_deliveries.record_delivered(db, delivery, attempt)
         store.set_failing(db, webhook["_id"], None)
-        return True
+        return attempt["durationMs"] <= SLOW_MS
     _record_failure(db, webhook, delivery, attempt, clock())
     return False
 

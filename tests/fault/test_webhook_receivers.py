@@ -8,7 +8,13 @@ from standardwebhooks import Webhook
 from eventapp.core.clock import utc_now
 from eventapp.webhooks import sending, transport
 from tests.bookings_factories import Caller, changed, context_of, event_of
-from tests.webhook_receiver import Receiver, Recording, answer_with, read_and_wait
+from tests.webhook_receiver import (
+    Receiver,
+    Recording,
+    answer_with,
+    read_and_wait,
+    render_answer,
+)
 from tests.webhooks import create, list_deliveries, make, send
 
 SHORT = 1.0  # Seconds for an attempt. Nothing that answers needs as much.
@@ -93,6 +99,24 @@ def test_every_delivery_arrives_once_the_receiver_is_well(app, db, host, ann, fa
     assert len(bodies) == 3
     assert {each["status"] for each in list_deliveries(host, webhook)} == {"delivered"}
     assert list(db.failedWork.find()) == []
+
+
+def test_a_slow_receiver_gets_one_delivery_in_a_run(app, db, host, ann, monkeypatch):
+    """The next run, which serves the others, does not wait for all that is pending."""
+
+    def answer_slowly(recording):
+        recording.read_request()
+        recording.stopped.wait(0.3)
+        recording.connection.sendall(render_answer(200))
+
+    monkeypatch.setattr(sending, "SLOW_MS", 200)
+    with Receiver(answer_slowly) as receiver:
+        create(host, url=receiver.url)
+        ann.cancel(ann.book(event_of(db, 4, organizer_id=host.id), 2))
+        make(app)
+        for _run in range(3):
+            assert sending.send_first_attempts(context_of(app), utc_now()) == 1
+        assert sending.send_first_attempts(context_of(app), utc_now()) == 0
 
 
 def test_receivers_that_hang_delay_no_other(app, db, host, ann, bob, monkeypatch):
