@@ -307,7 +307,7 @@ class IndexedEvent(EventKey, Terms):
     listed: bool
     title: str
     tags: list[str]
-    searchTexts: list[str]
+    searchTexts: NotRequired[list[str]]  # absent from an event that could not be migrated
     category: str
     organizer: str
     organizerId: ObjectId | None

@@ -245,3 +245,26 @@ def test_an_event_that_cannot_be_refolded_delays_no_other(db):
     assert get_keys(db, sound) == NEW_KEYS
     failed = db.failedWork.find_one({"kind": "event refolding"})
     assert (failed["key"], failed["attempts"]) == (broken, 1)
+
+
+def test_the_text_index_and_the_words_of_old_events_are_replaced(db, client):
+    event_id = make_event_of_version_5(db)
+    db.events.update_one(
+        {"eventId": event_id}, {"$unset": {"searchTexts": "", "searchPrefixes": ""}}
+    )
+    db.events.drop_index("search")
+    db.events.create_index([("title", "text")], name="words", default_language="none")
+    prepare_old(db)
+    assert "words" not in db.events.index_information()
+    for query in ("search=royksopp", "upcoming=false&search=royks", "search=o'briens"):
+        assert [row["eventId"] for row in client.get(f"/api/events?{query}").json["events"]] == [1]
+
+
+def test_an_event_without_words_is_listed_and_not_searched(db, client):
+    """A process of an older version may write it after the migration."""
+    make_event(db, title="Quiet", category="movie")
+    db.events.update_one({}, {"$unset": {"searchTexts": "", "searchPrefixes": ""}})
+    for query, count in (("category=movie", 1), ("search=quiet", 0), ("search=quietly", 0)):
+        for upcoming in ("true", "false"):
+            answer = client.get(f"/api/events?upcoming={upcoming}&{query}").json
+            assert answer["total"] == count

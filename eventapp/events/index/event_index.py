@@ -41,7 +41,7 @@ from eventapp.events.index.postings import (
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
 from eventapp.events.index.text_table import TextCount
 from eventapp.events.index.vocabulary import Scores, Vocabulary
-from eventapp.events.relevance import find_marks
+from eventapp.events.relevance import NO_TEXTS, find_marks
 from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import (
     LATEST,
@@ -264,7 +264,7 @@ class EventIndex:
             self._unsorted_rows[event_id] = row
 
     def _add_postings(self, event: IndexedEvent, row: int, now: datetime) -> None:
-        self._vocabulary.add(find_marks(event["searchTexts"]), row)
+        self._vocabulary.add(find_marks(event.get("searchTexts", NO_TEXTS)), row)
         self._facets.add(event, row, now)
         self._entries.add(event["schedule"], row, now)
 
