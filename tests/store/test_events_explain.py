@@ -244,6 +244,13 @@ def test_the_start_of_a_day_uses_indexes(recorded):
     assert_indexed(recorded, list(recorder.commands))
 
 
+def test_what_a_bulk_load_has_left_is_found_by_an_index(recorded):
+    _app, recorder, db, _headers = recorded
+    recorder.commands.clear()
+    store_changes.set_missing_times(db)
+    assert_indexed(recorded, list(recorder.commands))
+
+
 def test_the_completion_of_past_events_uses_an_index(recorded):
     _app, recorder, db, _headers = recorded
     recorder.commands.clear()
