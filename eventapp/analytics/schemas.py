@@ -222,5 +222,6 @@ class HealthAnswer(Schema):
     )
     queues = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     failedWork = fields.Dict(required=True)
+    webhooks = fields.Dict(required=True)
     mail = fields.Dict(required=True)
     jobs = fields.Dict(keys=fields.String(), values=fields.Dict(), required=True)

@@ -17,6 +17,7 @@ from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.due_work.service import get_failed_work
 from eventapp.notifications import service as notifications
+from eventapp.webhooks import service as webhooks
 
 # Returns the last run of each background job by its name.
 JobStatusReader = Callable[[Db], Mapping[str, Mapping[str, object]]]
@@ -39,6 +40,7 @@ def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> Js
         "payments": _describe_payments(db, now) if is_available else {},
         "queues": store_figures.count_pending_work(db) if is_available else {},
         "failedWork": get_failed_work(db) if is_available else {},
+        "webhooks": webhooks.count_webhooks(db) if is_available else {},
         "mail": notifications.get_mail_health(db) if is_available else {},
         "jobs": read_job_status(db) if is_available else {},
     }

@@ -23,6 +23,15 @@ def _describe(text: str) -> dict[str, str]:
     return {"description": text}
 
 
+def _make_url_field(*, required: bool) -> StrictText:
+    control = r"\x00-\x1f\x7f-\x9f"
+    pattern = rf"^[^\S{control}]*[hH][tT][tT][pP][sS]?://[^{control}]*$"
+    text = "An https URL without a user name, with the port 443 or one from 1024 up."
+    return StrictText(
+        1, MAX_URL, required=required, metadata={"pattern": pattern, **_describe(text)}
+    )
+
+
 def _make_events_field(*, required: bool) -> fields.List[str]:
     return fields.List(
         fields.String(validate=validate.OneOf(EVENT_TYPES)),
@@ -49,7 +58,7 @@ class WebhookBody(Schema):
         "events": ["booking.confirmed", "booking.cancelled"],
     }
 
-    url = StrictText(1, MAX_URL, required=True, metadata=_describe("https, without a user name."))
+    url = _make_url_field(required=True)
     events = _make_events_field(required=True)
     eventIds = _make_event_ids_field()
 
@@ -59,7 +68,7 @@ class WebhookPatch(Schema):
 
     EXAMPLE: ClassVar[JsonObject] = {"enabled": True}
 
-    url = StrictText(1, MAX_URL, metadata=_describe("https, without a user name."))
+    url = _make_url_field(required=False)
     events = _make_events_field(required=False)
     eventIds = _make_event_ids_field()
     enabled = StrictBool(

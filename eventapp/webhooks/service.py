@@ -25,6 +25,7 @@ from eventapp.webhooks.types import (
     OldSecret,
     StoredWebhook,
     WebhookChanges,
+    WebhookCounts,
     WebhookInput,
     WebhookView,
 )
@@ -34,6 +35,8 @@ SEAL_PURPOSE = "secrets of webhooks"
 WEBHOOK_SEALER: AppKey[Sealer] = AppKey("webhook_sealer")
 # Webhooks that are read together.
 BATCH_SIZE = 500
+# The most pending deliveries that the health report counts.
+MAX_COUNTED = 10_000
 # How long a request tries to store while others store in the same slot, and the pause after each.
 MAX_WAIT_SECONDS, PAUSE_SECONDS = 2.0, 0.02
 
@@ -262,3 +265,13 @@ def delete_of_ended_tokens(db: Db, now: datetime) -> int:
             if webhook["tokenId"] not in valid:
                 deleted += _delete(db, webhook["_id"])
     return deleted
+
+
+def count_webhooks(db: Db) -> WebhookCounts:
+    """Return how many webhooks and pending deliveries there are, for the health report."""
+    return {
+        "enabled": store.count(db, enabled=True),
+        "failing": store.count(db, enabled=True, failing=True),
+        "disabled": store.count(db, enabled=False),
+        "pendingDeliveries": store_deliveries.count_pending(db, MAX_COUNTED),
+    }

@@ -188,4 +188,4 @@ class WebhookCounts(TypedDict):
     enabled: int
     failing: int  # enabled ones whose last attempt failed
     disabled: int
-    pendingDeliveries: int
+    pendingDeliveries: int  # also those of disabled webhooks; at most 10,000 are counted

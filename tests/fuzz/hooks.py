@@ -41,6 +41,20 @@ INEXPRESSIBLE_ERRORS = {
     "Must be from 0.01 to 1000000.",
     # The lengths of two lists are multiplied.
     "Ticket types times dates: at most 2000.",
+    # What the URL of a webhook may be is more than a pattern can say.
+    "must begin with https://",
+    "must not name a host of a private network",
+    "must not contain spaces, control characters or backslashes",
+    "must be a URL",
+    "must not contain a user name or a password",
+    "must not contain a fragment",
+    "must encode other characters than ASCII as %XX after the host",
+    "must have a host name or an address, and at most a port after it",
+    "must have port 443 or one from 1024 to 65535",
+    "must have a valid address in brackets",
+    "must have a valid host name",
+    "must have a valid host name, without a dot at its end",
+    "must write an IPv4 address as four decimal numbers",
     # This depends on the email that the account has.
     "Send it with another email.",
     # These depend on the stored event.

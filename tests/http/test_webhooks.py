@@ -608,3 +608,19 @@ def test_payloads_are_as_the_document_says(app, client, host, ann, event_id, rec
         *("ticket.checked_in", "event.updated", "webhook.test"),
     }
     assert set(document["webhooks"]) == {*ALL_TYPES, "webhook.test"}
+
+
+def test_the_health_report_counts_webhooks(app, host, root, ann, event_id, receivers):
+    webhook = create(host)
+    create(host, url=OTHER_URL)
+    host.call("PATCH", f"/webhooks/{create(host)['webhookId']}", {"enabled": False})
+    receivers.answers[URL] = DOWN
+    ann.book(event_id)
+    deliver(app)
+    assert root.get("/admin/health").json["webhooks"] == {
+        "enabled": 2,
+        "failing": 1,
+        "disabled": 1,
+        "pendingDeliveries": 1,
+    }
+    assert list_deliveries(host, webhook)[0]["status"] == "pending"
