@@ -46,7 +46,7 @@ MAX_CANDIDATES = 30
 MAX_READ = 1_000
 # What bounds the work of the database with more rows: from the texts of how many it chooses, how
 # many cities, tags and months it counts, and for how many seconds it counts values.
-MAX_SAMPLED, MAX_COUNTED_TEXTS, MAX_COUNT_SECONDS = 500, 5, 1.0
+MAX_SAMPLED, MAX_COUNTED_TEXTS, MAX_COUNT_SECONDS = 300, 5, 1.0
 # The prices of a ticket, each range without those before it. Prices have two decimals.
 PRICES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("0", {"minPrice": "0", "maxPrice": "0"}),
@@ -102,16 +102,19 @@ class _FacetCounter:
         self._request = request._replace(position=None, page=1)
         is_indexed = request.upcoming and not request.mine
         self._is_indexed = is_indexed and index.find((), request.search_query, today) is not None
+        self._stops_at = time.monotonic() + MAX_COUNT_SECONDS
         # An index of the rows of the list, if these are few and the index of all does not answer.
         self._rows = None if self._is_indexed else self._index_rows()
-        self._stops_at = time.monotonic() + MAX_COUNT_SECONDS
+        # Indexes of some rows of the list with these filters, for the choice of texts.
+        self._samples = dict[tuple[Filter, ...], EventIndex]()
 
     def _index_rows(self) -> EventIndex | None:
         """Return an index of the rows before the filters of the facets; None if they are many."""
         replaced = {_FACETS[facet][0] for facet in self._request.facets}
         filters = tuple(each for each in self._request.filters if type(each) not in replaced)
-        events = self._read(filters, MAX_READ + 1)
-        return self._index.index_events(events) if len(events) <= MAX_READ else None
+        if self._count(filters) > MAX_READ:
+            return None
+        return self._index.index_events(self._read(filters, MAX_READ))
 
     def _read(self, filters: tuple[Filter, ...], limit: int) -> list[IndexedEvent]:
         """Read rows of the list with these filters, any rows if there are more.
@@ -169,12 +172,16 @@ class _FacetCounter:
             counts = self._index.count_each(
                 filters, choices, self._request.search_query, self._today
             )
-        return [self._count((*others, each)) for each in choices] if counts is None else counts
+        if counts is None:
+            return [self._count_in_time((*others, each)) for each in choices]
+        return counts
+
+    def _count_in_time(self, filters: tuple[Filter, ...]) -> int:
+        """Count the rows of the list with these filters; 0 if there is no time left for it."""
+        return self._count(filters) if time.monotonic() < self._stops_at else 0
 
     def _count(self, filters: tuple[Filter, ...]) -> int:
-        """Count the rows of the list with these filters; 0 if there is no time left for it."""
-        if time.monotonic() > self._stops_at:
-            return 0
+        """Count the rows of the list with these filters."""
         request = self._request._replace(filters=filters)
         return list_pages.count_rows(self._db, request, self._today, self._index, self._own_scope)
 
@@ -191,9 +198,11 @@ class _FacetCounter:
             matches = self._rows.find(applied, None)
             found = self._rows.find_frequent_texts(facet, matches, MAX_CANDIDATES)
         if found is None:
-            sample = self._index.index_events(self._read(filters, MAX_SAMPLED))
-            matches = sample.find((), None)
-            found = sample.find_frequent_texts(facet, matches, MAX_COUNTED_TEXTS)
+            if filters not in self._samples:
+                events = self._read(filters, MAX_SAMPLED)
+                self._samples[filters] = self._index.index_events(events)
+            sample = self._samples[filters]
+            found = sample.find_frequent_texts(facet, sample.find((), None), MAX_COUNTED_TEXTS)
         return sorted(found, key=lambda each: each.key)
 
 

@@ -54,7 +54,7 @@ class FacetNames(CommaSeparatedList):
         names = super()._deserialize(value, attr, data, **kwargs)
         validate.ContainsOnly(FACET_NAMES)(names)
         if len(set(names)) < len(names):
-            raise ValidationError("Name each facet once.")
+            raise ValidationError("Each must be there once.")
         return names
 
 
