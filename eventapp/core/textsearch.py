@@ -26,7 +26,7 @@ import snowballstemmer
 # The longest term. Databases cannot index much longer ones, and nobody types them.
 MAX_TERM = 40
 # The most words of a search that are looked for. The query parameter has no room for as many.
-MAX_WORDS = 128
+MAX_WORDS = 120
 # A prefix has this many characters at least.
 MIN_PREFIX = 2
 # Words of this length may be corrected by one edit.

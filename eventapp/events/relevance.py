@@ -25,9 +25,10 @@ CLASS_SHIFT, CLASS_ENDS = 5, (1, 2, 3, 4, 5, 7, 10)
 # and never less than in all other fields together.
 TITLE_POINTS = (80, 68, 64, 62, 61, 60, 59, 58)
 OTHER_POINTS = {IN_TAGS: 25, IN_ORGANIZER: 15, IN_LOCATIONS: 10, IN_DESCRIPTION: 5}
-# What each further word of the search counts that an event has, wherever it has it. An event with
-# two words in its description comes before one with one word in its title.
-POINTS_PER_WORD = 100
+# What each word of the search counts that an event has, wherever it has it. It is more than the
+# points of all fields twice, so that an event with two words in its description comes before one
+# with a single word in all fields. The index adds up the points of MAX_WORDS words in 16 bits.
+POINTS_PER_WORD = 256
 # Separates the values of one field, and its words from their other forms, so that no phrase matches
 # across them. It is no term.
 SEPARATOR = "|"

@@ -7,16 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventapp.core.textsearch import (
+    MAX_WORDS,
     analyze_text,
     iter_edits,
     make_edit_pattern,
     parse_search,
 )
 from eventapp.events.relevance import (
+    BEGUN_POINTS,
     IN_DESCRIPTION,
     IN_LOCATIONS,
     IN_TAGS,
     IN_TITLE,
+    POINTS,
     count_points,
     find_marks,
     make_patterns,
@@ -173,3 +176,19 @@ def test_the_last_word_is_a_prefix(search, prefixes):
 def test_stop_words_count_only_alone():
     assert [word.text for word in parse_search("the who at the opera").words] == ["opera"]
     assert [word.text for word in parse_search("The Who").words] == ["the", "who"]
+
+
+def test_two_words_anywhere_count_more_than_one_everywhere():
+    query = parse_search("jazz köln")
+    everywhere = event_of(
+        title="Jazz", tags=["jazz"], organizer="Jazz", locations=["Jazz"], description="Jazz"
+    )
+    twice = event_of(title="One of the longest titles of all", description="Of jazz in Köln")
+    scores = [
+        score_texts(make_search_texts(event)["searchTexts"], query) for event in (everywhere, twice)
+    ]
+    assert 0 < scores[0] < scores[1]
+
+
+def test_the_highest_score_has_sixteen_bits():
+    assert MAX_WORDS * (max(POINTS) + max(BEGUN_POINTS)) < 2**16
