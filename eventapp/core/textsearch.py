@@ -159,7 +159,10 @@ def _iter_stems(word: str) -> Iterator[str]:
 def _iter_greek_stems(word: str) -> Iterator[str]:
     with _STEMMER_LOCK:
         stem = _GREEK_STEMMER.stemWord(word)
-    if len(stem) >= MIN_GREEK_STEM:
+    if len(stem) < MIN_GREEK_STEM:
+        # Of "σκια" the stemmer leaves two letters, and of its plural "σκιεσ" three.
+        yield word[:MIN_GREEK_STEM]
+    else:
         yield stem
         # The stemmer leaves the iota of plurals as in "βραδιες", which it removes with "βραδια".
         if len(stem) > MIN_GREEK_STEM and stem.endswith("ι"):

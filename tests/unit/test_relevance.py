@@ -80,6 +80,7 @@ def test_the_terms_of_a_text(text, words, others):
             ("δρόμοι", "δρόμος"),
             ("βραδιές", "βραδιά"),
             ("ταινίες", "ταινία"),
+            ("σκιές", "σκιά"),
         ],
     ],
 )
@@ -94,6 +95,7 @@ def test_inflected_words_have_a_form_in_common(one, other):
         *[("operation", "opera"), ("university", "universe"), ("organization", "organ")],
         *[("jas", "jazz"), ("bus", "bu"), ("glass", "gla"), ("king", "k"), ("spring", "spry")],
         *[("golden", "gold"), ("Berlin", "Berl"), ("news", "ne"), ("παιδιά", "πας")],
+        *[("φως", "φορά"), ("γη", "για"), ("ζω", "ζώνη")],
     ],
 )
 def test_other_words_have_no_form_in_common(one, other):
