@@ -29,13 +29,13 @@ from eventapp.core.database import Db
 from eventapp.core.http.fields import MAX_LIMIT
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
-from eventapp.events import list_pages, listing, public_changes, rules, suggesting
+from eventapp.events import calendar_feeds, list_pages, listing, public_changes, rules, suggesting
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.facet_counts import add_facets
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_requests import FACET_NAMES
 from eventapp.events.public_changes import FeedPosition
-from eventapp.events.schemas.queries import EventQuery
+from eventapp.events.schemas.queries import EventQuery, FeedQuery
 from eventapp.events.store_changes import ChangeKey
 from eventapp.events.types import StoredEvent
 from scripts.bench.data import draw_word_pairs
@@ -44,8 +44,11 @@ from scripts.bulk_load import BATCH_SIZE, add_synthetic_events
 from scripts.synthetic_events import CITIES, COMMON_WORDS, WORDS
 
 DEEP_PAGE = 50
+# Words with fewer letters are not misspelled: another word may be nearer than they are.
+MIN_MISSPELLED = 8
+HOST = "127.0.0.1"
 ALL_FACETS = ",".join(FACET_NAMES)
-SEARCHES = 100
+SEARCHES, SAMPLES = 100, 100
 INDEX_POLL_SECONDS = 0.5
 # Half of all bookings are of one event. The others are of users who have this many each, for this
 # many other events.
@@ -138,6 +141,10 @@ def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
             {"search": rng.choice(searches), "upcoming": "false"}
         ),
         "search, incomplete word": lambda rng: list_events({"search": _choose_beginning(rng)}),
+        "search, misspelled word": lambda rng: list_events({"search": _misspell(rng)}),
+        "search, misspelled, past too": lambda rng: list_events(
+            {"search": _misspell(rng), "upcoming": "false"}
+        ),
         "facets": lambda _: list_events({"facets": ALL_FACETS}),
         "facets, past too": lambda _: list_events({"facets": ALL_FACETS, "upcoming": "false"}),
         "facets of a search": lambda rng: list_events(
@@ -147,13 +154,41 @@ def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
             db, _choose_beginning(rng), event_cache=event_cache, now=utc_now()
         ),
         **_make_changes(db, size),
+        **_make_feeds(db, event_cache, size),
+    }
+
+
+def _sample_events(db: Db, size: int) -> list[StoredEvent]:
+    """Return about SAMPLES of the generated events, with eventIds from the whole range."""
+    first = db.events.find_one({}, sort=[("eventId", 1)])
+    if first is None:
+        raise BenchmarkError("there are no events")
+    first_id = first["eventId"]
+    wanted = [first_id + size * number // SAMPLES for number in range(SAMPLES)]
+    return cast(list[StoredEvent], list(db.events.find({"eventId": {"$in": wanted}})))
+
+
+def _make_feeds(db: Db, event_cache: EventCache, size: int) -> dict[str, ListCall]:
+    """Return the calls for calendar feeds. That of an organizer is a list feed, too."""
+    event_ids = [event["eventId"] for event in _sample_events(db, size)]
+
+    def list_feed(parameters: Parameters) -> bytes:
+        return calendar_feeds.render_list_feed(
+            db, FeedQuery().load(parameters), event_cache=event_cache, host=HOST, now=utc_now()
+        )
+
+    return {
+        "feed of an event": lambda rng: calendar_feeds.render_event_feed(
+            db, rng.choice(event_ids), host=HOST, now=utc_now()
+        ),
+        "feed of all events": lambda _: list_feed({}),
+        "feed of a city": lambda rng: list_feed({"city": _choose_city(rng)}),
     }
 
 
 def _make_changes(db: Db, size: int) -> dict[str, ListCall]:
     """Return the calls of a client that follows the changes of events."""
-    chosen = random.Random(size).choices(range(1, size + 1), k=SEARCHES)
-    times = [event["changedAt"] for event in db.events.find({"eventId": {"$in": chosen}})]
+    times = [event["changedAt"] for event in _sample_events(db, size)]
 
     def list_changes(position: FeedPosition) -> Any:
         cursor = public_changes.render_position(position)
@@ -196,6 +231,13 @@ def _list_matches(list_events: ListEvents, searches: list[str], rng: random.Rand
 def _choose_beginning(rng: random.Random) -> str:
     """Return the first letters of a word."""
     return rng.choice(WORDS)[: rng.randrange(2, 6)]
+
+
+def _misspell(rng: random.Random) -> str:
+    """Return a long word with a wrong letter in it."""
+    word = rng.choice([word for word in WORDS if len(word) >= MIN_MISSPELLED])
+    wrong = rng.randrange(1, len(word))
+    return f"{word[:wrong]}q{word[wrong + 1 :]}"
 
 
 def _choose_category(rng: random.Random) -> str:
