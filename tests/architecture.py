@@ -47,7 +47,7 @@ OBSERVERS = ("analytics", "jobs", "health")
 # of the groups above it in this list.
 CORE_ORDER = (
     ("errors", "clock", "waiting", "json", "roles", "languages", "failpoints", "logging"),
-    ("metrics", "textsearch", "lru_cache", "calendar_files"),
+    ("metrics", "textsearch", "geography", "lru_cache", "calendar_files"),
     ("paging", "app_key"),
     ("embedded",),
     ("database",),
@@ -183,6 +183,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "entry_types": "types",
         "filter_types": "filters",
         "filters": "filters",
+        "place_filters": "filters",
+        "distance_search": "service",
         "index": "index",
         "list_pages": "service",
         "list_requests": "filters",
@@ -375,7 +377,7 @@ LAYER_RULES = {
     # the filters of one request. Neither calls the database.
     "filters": Layer(
         *("filters", "rules", "types", "index"),
-        core=frozenset({"http", "json", "database", "paging", "textsearch"}),
+        core=frozenset({"http", "json", "database", "paging", "textsearch", "geography"}),
         libraries=frozenset({"marshmallow", "bson"}),
     ),
     # The event cache and the index are data structures behind an interface of their own.

@@ -200,6 +200,7 @@ class EventView(CommonEventView):
 
     ticketTypes: list[TicketTypeView]
     favorited: bool  # by the caller
+    distanceKm: NotRequired[float]  # two decimals; only in lists of events near a position
 
 
 class ChangedEventView(CommonEventView):

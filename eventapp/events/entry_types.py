@@ -40,7 +40,9 @@ class IndexedEntry(TypedDict):
 
     date: datetime
     location: str
-    # The others are absent until the event is migrated.
+    # The others are absent until the event is migrated, and the position also without one.
     locationKey: NotRequired[str]
+    lat: NotRequired[float]
+    lng: NotRequired[float]
     scheduleId: NotRequired[int]
     overAt: NotRequired[datetime]

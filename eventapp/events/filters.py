@@ -22,9 +22,10 @@ from eventapp.core.http.fields import CommaSeparatedList, ObjectIdField
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_text
 from eventapp.events.entry_filters import CityFilter, DateFilter
-from eventapp.events.filter_types import EventFilter, Filter
+from eventapp.events.filter_types import EntryFilter, EventFilter, Filter
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
 from eventapp.events.offer_conditions import IS_PUBLIC, make_offer_condition, make_range_condition
+from eventapp.events.place_filters import BoxFilter, NearFilter
 from eventapp.events.rules import CATEGORIES, PUBLISHED
 from eventapp.events.ticket_types import EARLIEST, find_offer_ends, list_buyable_windows
 from eventapp.events.types import IndexedEvent
@@ -232,10 +233,17 @@ FILTERS: tuple[type[Filter], ...] = (
     DateFilter,
     PriceFilter,
     OnSaleFilter,
+    NearFilter,
+    BoxFilter,
 )
 PARAMETERS = {name: field for each in FILTERS for name, field in each.parameters.items()}
 FACETS = tuple(spec for each in FILTERS for spec in each.facets)
 ENTRY_FACETS = tuple(spec for each in FILTERS for spec in each.entry_facets)
+ENTRY_FACET_FIELDS = tuple(
+    dict.fromkeys(
+        name for each in FILTERS if issubclass(each, EntryFilter) for name in each.facet_fields
+    )
+)
 FACET_FIELDS = tuple(dict.fromkeys(name for each in FILTERS for name in each.facet_fields))
 
 

@@ -5,28 +5,31 @@ without them, lists that include past events, lists of the caller's own events, 
 phrases, and every list while there is no index.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from heapq import nsmallest
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from eventapp.core import paging
 from eventapp.core.database import Db, Query
+from eventapp.core.geography import Position
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import SearchQuery
-from eventapp.events import store, store_listing
+from eventapp.events import distance_search, store, store_listing
 from eventapp.events.corrections import correct_search
 from eventapp.events.entry_filters import require_upcoming
 from eventapp.events.filter_types import Filter, make_conditions
 from eventapp.events.filters import FACET_FIELDS
-from eventapp.events.index.event_index import Matches
+from eventapp.events.index.distances import EventDistances
 from eventapp.events.index.live_index import LiveIndex
+from eventapp.events.index.matches import Matches
 from eventapp.events.list_requests import ListRequest, render_position
 from eventapp.events.relevance import make_patterns, score_texts
 from eventapp.events.store_listing import SortKey
-from eventapp.events.types import RELEVANCE, Event, IndexedEvent
+from eventapp.events.types import DISTANCE, RELEVANCE, Event, IndexedEvent
 
 # Matches are few if there are no more than MAX_FEW_MATCHES, or no more than MAX_FEW_PER_THOUSAND of
 # a thousand listed events. The database sorts few matches faster than it finds them by reading an
@@ -41,11 +44,13 @@ class FoundPage(NamedTuple):
         event_ids: the eventIds of the page, in order.
         events: the same events if the search has read them; empty if it has found only the ids.
         envelope: the fields that follow the events in the answer.
+        distances: in km, by eventId, in a list of events near a position; otherwise empty.
     """
 
     event_ids: tuple[int, ...]
     events: list[Event]
     envelope: JsonObject
+    distances: Mapping[int, float] = MappingProxyType({})
 
 
 def find_page(
@@ -142,10 +147,12 @@ class _PageFinder:
         start = self._find_start()
         if start.skip is None:
             rows = _PageRows([], [])
-        elif self._matches is None:
-            rows = self._find_in_database(self._database_filter, start)
-        else:
+        elif self._matches is not None:
             rows = self._find_among_matches(self._matches, start)
+        elif self._request.center is not None:
+            rows = self._find_near_in_database(self._request.center, start)
+        else:
+            rows = self._find_in_database(self._database_filter, start)
         return self._make_page(start, rows)
 
     def _find_matches(self) -> Matches | None:
@@ -159,12 +166,30 @@ class _PageFinder:
         return self._index.find(request.filters, self._query, self._today)
 
     @cached_property
+    def _filters(self) -> Sequence[Filter]:
+        """The filters of the request, and that an entry must be upcoming if the list demands it."""
+        filters = self._request.filters
+        return require_upcoming(filters, self._today) if self._request.upcoming else filters
+
+    @cached_property
+    def _distances(self) -> EventDistances | None:
+        """All events of the list with their distances; None if it has no position `near`.
+
+        In the database this reads all of them.
+        """
+        center = self._request.center
+        if center is None:
+            return None
+        if self._matches is not None:
+            return self._matches.measure(center)
+        return distance_search.find_distances(
+            self._db, self._database_filter, self._filters, center, index=self._database_index
+        )
+
+    @cached_property
     def _database_filter(self) -> Query:
         """The MongoDB filter of all rows of the list."""
-        filters: Sequence[Filter] = self._request.filters
-        if self._request.upcoming:
-            filters = require_upcoming(filters, self._today)
-        conditions = make_conditions(filters)
+        conditions = make_conditions(self._filters)
         if self._query:
             found = store_listing.make_search_conditions(make_patterns(self._query))
             conditions = [*found, *conditions]
@@ -222,6 +247,8 @@ class _PageFinder:
         listed_count = self._index.count(self._today) if is_whole_list else None
         if listed_count is not None:
             return listed_count
+        if self._distances is not None:
+            return self._distances.count
         return store_listing.count_matching(
             self._db,
             self._database_filter,
@@ -274,6 +301,40 @@ class _PageFinder:
         events = [by_id[event_id] for _, event_id in best if event_id in by_id]
         return _PageRows([(-score, event_id) for score, event_id in best], events)
 
+    def _find_near_in_database(self, center: Position, start: _PageStart) -> _PageRows:
+        """Find the rows of a list of events near a position in the database."""
+        order, limit = self._request.order, self._request.limit + 1
+        if order[0] == DISTANCE:
+            keys = self._order_by_distance(start)
+            ids = [event_id for _, event_id in keys[: self._request.limit]]
+            # Only what still matches is shown.
+            where = {"$and": [self._database_filter, store_listing.make_id_condition(ids)]}
+            found = store_listing.find_in_order(self._db, where, ("eventId", 1), limit=limit)
+            by_id = {event["eventId"]: event for event in found}
+            return _PageRows(keys, [by_id[event_id] for event_id in ids if event_id in by_id])
+        events = distance_search.find_in_order(
+            self._db,
+            self._database_filter,
+            self._filters,
+            center,
+            order,
+            after=start.after,
+            skip=start.skip or 0,
+            limit=limit,
+            index=self._database_index,
+        )
+        return _PageRows([store_listing.get_sort_key(event, order) for event in events], events)
+
+    def _order_by_distance(self, start: _PageStart) -> list[SortKey]:
+        """Return the sort keys of the page, and the one after it, in a list by distance."""
+        distances, direction = self._distances, self._request.order[1]
+        assert distances is not None
+        if start.after is not None:
+            distance, event_id = start.after
+            distances = distances.after(cast(float, distance), event_id, direction)
+        limit = self._request.limit + 1
+        return [*distances.first(limit, direction, skip=start.skip or 0)]
+
     def _find_among_matches(self, matches: Matches, start: _PageStart) -> _PageRows:
         """Find the rows among the matches of the index."""
         field, direction = self._request.order
@@ -284,6 +345,8 @@ class _PageFinder:
                 matches = matches.after_score(cast(int, score), event_id)
             best = matches.best(limit, skip=skip)
             return _PageRows([(score, event_id) for event_id, score in best], [])
+        if field == DISTANCE:
+            return _PageRows(self._order_by_distance(start), [])
         if field == "eventId":
             if start.after is not None:
                 matches = matches.after_id(start.after[1], direction)
@@ -296,12 +359,13 @@ class _PageFinder:
             return self._find_in_database(
                 {**public, **store_listing.make_id_condition(matches.all_ids())}, start
             )
-        if self._request.search:
+        # The database compares distances only roughly.
+        if self._request.search or self._request.center is not None:
             return self._scan_list_order(matches, start)
         return self._find_in_database(self._database_filter, start)
 
     def _scan_list_order(self, matches: Matches, start: _PageStart) -> _PageRows:
-        """Find the rows among many matches of a search, in another order than relevance.
+        """Find the rows among many matches of a search, or near a position, in a stored order.
 
         To sort them, the database would read all matches of the words. Reading all listed events in
         the order of the list, until the page is full, reads fewer, because many of them match.
@@ -337,7 +401,20 @@ class _PageFinder:
         event_ids = tuple(event_id for _, event_id in rows.keys[:limit])
         # An event may have been deleted since its key was read.
         events = [event for event in rows.events if event["eventId"] in event_ids]
-        return FoundPage(event_ids, events, envelope)
+        distances = self._find_shown_distances(event_ids, rows)
+        return FoundPage(event_ids, events, envelope, distances)
+
+    def _find_shown_distances(
+        self, event_ids: tuple[int, ...], rows: _PageRows
+    ) -> Mapping[int, float]:
+        """Return the distances of the events of the page, by eventId."""
+        request = self._request
+        if request.order[0] == DISTANCE:
+            return {event_id: cast(float, distance) for distance, event_id in rows.keys}
+        if self._matches is None and request.center is not None:
+            found = distance_search.measure(rows.events, self._filters, request.center)
+            return found.find(list(event_ids))
+        return {} if self._distances is None else self._distances.find(list(event_ids))
 
 
 def _are_few(matches: Matches) -> bool:

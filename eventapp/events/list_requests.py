@@ -10,12 +10,14 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from eventapp.core import paging
+from eventapp.core.geography import Position
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import SearchQuery, parse_search
 from eventapp.events import rules
 from eventapp.events.filter_types import Filter
 from eventapp.events.filters import make_filters
-from eventapp.events.types import RELEVANCE, SortValue
+from eventapp.events.place_filters import NearFilter
+from eventapp.events.types import DISTANCE, RELEVANCE, SortValue
 
 # The version of the scores (`relevance.score_texts`). Those of another version can't be compared.
 SCORING = 2
@@ -53,7 +55,8 @@ class ListRequest(NamedTuple):
         corrected: the same if it was corrected, else empty.
         upcoming: leave out events that are over.
         mine: only events of the caller, drafts too.
-        sort_by: a key of `rules.SORTS`. None sorts a search by relevance, other lists by eventId.
+        sort_by: a key of `rules.SORTS`. None sorts by distance if there is a `center`, another
+            search by relevance, and all other lists by eventId.
         page: the number of the page, from 1; ignored if there is a `position`.
         limit: how many events a page has.
         position: where an earlier page ended.
@@ -90,9 +93,18 @@ class ListRequest(NamedTuple):
     @property
     def order(self) -> tuple[str, int]:
         """The field that the list is sorted by, and 1 for ascending or -1 for descending."""
-        if self.sort_by is None and self.search:
-            return RELEVANCE, -1
-        return rules.SORTS[self.sort_by or "eventId"], -1 if self.descending else 1
+        direction = -1 if self.descending else 1
+        if self.sort_by is not None:
+            return rules.SORTS[self.sort_by], direction
+        if self.center is not None:
+            return DISTANCE, direction
+        return (RELEVANCE, -1) if self.search else ("eventId", direction)
+
+    @property
+    def center(self) -> Position | None:
+        """The position whose distance the rows of the list show; None without one."""
+        near = (each for each in self.filters if isinstance(each, NearFilter))
+        return next((each.circle.center for each in near), None)
 
     def __sizeof__(self) -> int:
         """Return the approximate bytes of memory that the request takes, with its values."""

@@ -97,8 +97,11 @@ def present_page(
     db: Db, page: FoundPage, actor: Actor, image_base_url: str, now: datetime
 ) -> JsonObject:
     """Return the answer for a page that is not cached, as this caller sees it."""
-    events = _load_page(db, page)
-    return {"events": present_events(db, events, actor, image_base_url, now), **page.envelope}
+    rows = present_events(db, _load_page(db, page), actor, image_base_url, now)
+    for row in rows:
+        if row["eventId"] in page.distances:
+            row["distanceKm"] = rules.round_distance(page.distances[row["eventId"]])
+    return {"events": rows, **page.envelope}
 
 
 def _load_page(db: Db, page: FoundPage) -> list[Event]:

@@ -22,6 +22,7 @@ from eventapp.events.ticket_types import (
     present_ticket_types,
 )
 from eventapp.events.types import (
+    DISTANCE,
     Closable,
     DerivedFields,
     DerivedTextFields,
@@ -51,7 +52,7 @@ CATEGORIES = (
 )
 DRAFT, PUBLISHED, CANCELLED, COMPLETED = "draft", "published", "cancelled", "completed"
 EVENT_STATUSES = (DRAFT, PUBLISHED, CANCELLED, COMPLETED)
-# The values of `sortBy`, each with the stored field that the list is sorted by.
+# The values of `sortBy`, each with the stored field that the list is sorted by, or DISTANCE.
 SORTS = {
     "eventId": "eventId",
     "title": "titleKey",
@@ -60,6 +61,7 @@ SORTS = {
     "price": "minPrice",
     "ticketTypes.price": "minPrice",
     "popularity": "popularity",
+    "distance": DISTANCE,
 }
 # The most favorites of one owner (see `favorites.service`).
 MAX_FAVORITES = 500
@@ -88,6 +90,11 @@ ENTRY_FIELDS = (
     *("scheduleId", "date", "startTime", "endTime", "doorsTime", "timezone"),
     *("location", "lat", "lng", "startsAt", "endsAt"),
 )
+
+
+def round_distance(distance: float) -> float:
+    """Return a distance in km as answers show it, with two decimals."""
+    return round(distance, 2)
 
 
 def midnight(day: date) -> datetime:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, DESCENDING, GEOSPHERE, TEXT, IndexModel, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
@@ -52,6 +52,8 @@ INDEXES = {
         _make_listed_index("listed_places", ("places", ASCENDING), ("eventId", ASCENDING)),
         _make_listed_index("listed_tags", ("tagKeys", ASCENDING), ("eventId", ASCENDING)),
         _make_listed_index("listed_days", ("schedule.date", ASCENDING)),
+        # It has only the entries with a position. Some servers know none of `listed` and positions.
+        IndexModel([("schedule.point", GEOSPHERE)], name="points"),
         IndexModel([("lastDate", ASCENDING)], name="lastDate"),
         IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name=OWNER_INDEX),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple, cast
 
 from bson import ObjectId
@@ -10,10 +11,19 @@ from bson import ObjectId
 from eventapp.core.database import Db, Query
 from eventapp.events.search_types import SearchPatterns
 from eventapp.events.store import BASE_INDEX_FIELDS, EXCLUDED_IN_LISTS, OWNER_INDEX
-from eventapp.events.types import Event, EventKey, IndexedEvent, SortValue
+from eventapp.events.types import (
+    CandidateEvent,
+    Event,
+    EventKey,
+    IndexedEvent,
+    SortValue,
+)
 
 # How many sort keys `scan_listed` reads at once.
 SCAN_BATCH_SIZE = 500
+
+# How many events `iter_candidates` yields at once.
+CANDIDATE_BATCH_SIZE = 1_000
 
 # A stored field or RELEVANCE, and 1 for ascending or -1 for descending.
 Order = tuple[str, int]
@@ -146,6 +156,21 @@ def find_in_order(
         db, where, order, after=after, skip=skip, limit=limit, fields=fields, index=index
     )
     return cast(list[Event], found)
+
+
+def iter_candidates(
+    db: Db, where: Query, *, fields: Iterable[str], index: str | None = None
+) -> Iterator[list[CandidateEvent]]:
+    """Yield the matching events in batches, in no order.
+
+    Args:
+        fields: the fields of schedule entries to read, besides their dates.
+        index: the name of the index to use; None to let the database choose.
+    """
+    projection = dict.fromkeys(("eventId", "schedule.date", *fields), 1)
+    found = iter(cast(Iterable[CandidateEvent], db.events.find(where, projection, hint=index)))
+    while batch := list(islice(found, CANDIDATE_BATCH_SIZE)):
+        yield batch
 
 
 def get_sort_key(event: EventKey, order: Order) -> SortKey:

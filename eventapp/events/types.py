@@ -340,7 +340,10 @@ EventChange: TypeAlias = EventWrite | EventDeletion
 
 # The name of the computed relevance among the fields that lists are sorted by.
 RELEVANCE: Final = "score"
-# What the events of a list are sorted by: a title, an eventId, a price or a score, a date.
+# The name of the computed distance from a position among them.
+DISTANCE: Final = "distance"
+# What the events of a list are sorted by: a title, an eventId, a price, a score or a distance, a
+# date.
 SortValue: TypeAlias = str | int | float | datetime
 
 
@@ -348,6 +351,12 @@ class EventSchedule(EventRevision):
     """An event's revision and schedule."""
 
     schedule: list[ScheduleEntry]
+
+
+class CandidateEvent(EventKey):
+    """An event of which a schedule entry may satisfy the filters of a list."""
+
+    schedule: list[IndexedEntry]
 
 
 class UnmigratedEvent(EventRevision):

@@ -3,6 +3,7 @@
 Each row of a table holds the answer of MongoDB, and both stores must give it.
 """
 
+import math
 import os
 import uuid
 from collections.abc import Iterator
@@ -235,6 +236,24 @@ def test_a_filter_finds_the_same_documents(db: Any, spec: dict[str, Any], ids: l
     db["t"].insert_many(DOCUMENTS)
     assert sorted(one["_id"] for one in db["t"].find(spec)) == ids
     assert db["t"].count_documents(spec) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("center", "radius_in_degrees", "ids"),
+    [((0, 0), 1.5, [1, 2]), ((180, 0), 2.5, [3, 4]), ((20, 90), 1.5, [5]), ((50, 50), 5, [])],
+    ids=str,
+)
+def test_positions_in_a_circle_are_the_same(db, center, radius_in_degrees, ids):
+    positions = {1: [(0, 1), (50, 5)], 2: [(1, 0)], 3: [(178, 0)], 4: [(-178, 0)], 5: [(-120, 89)]}
+    db["places"].create_index([("at.point", "2dsphere")])
+    db["places"].insert_one({"_id": 6, "at": [{}]})
+    db["places"].insert_many(
+        {"_id": id_, "at": [{"point": {"type": "Point", "coordinates": [*each]}} for each in at]}
+        for id_, at in positions.items()
+    )
+    circle = {"$centerSphere": [list(center), math.radians(radius_in_degrees)]}
+    found = db["places"].find({"at.point": {"$geoWithin": circle}})
+    assert sorted(each["_id"] for each in found) == ids
 
 
 # A sort, and the ids of the DOCUMENTS in that order.

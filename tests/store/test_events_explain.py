@@ -60,7 +60,14 @@ def fill(db: Any, organizer_id: Any) -> None:
             title=f"Title {number % 97}",
             category=CATEGORIES[number % 4],
             tags=[f"t{number % 50}"],
-            schedule=[{"date": days[number % 90], "location": f"City {number % 40}"}],
+            schedule=[
+                {
+                    "date": days[number % 90],
+                    "location": f"City {number % 40}",
+                    "lat": number % 60 - 30,
+                    "lng": number % 300 - 150,
+                }
+            ],
             ticketTypes=[{"type": "A", "price": number % 60, "availableTickets": number % 7}],
         )
         event = service.make_new_event(body, organizer_id=organizer_id, now=factories.utc_now())
@@ -128,6 +135,15 @@ def test_each_order_uses_an_index_on_the_first_page_and_beyond(recorded, sort, o
         "mine=true&search=tilte",
         "mine=true",
         "mine=true&upcoming=false&sortBy=date",
+        "near=5,5",
+        "near=5,5&city=city&dateFrom={soon}",
+        "near=5,5&radius=500&upcoming=false",
+        "near=5,5&upcoming=false&sortBy=title",
+        "near=5,5&mine=true&upcoming=false",
+        "bbox=0,0,9,9",
+        "bbox=0,0,9,9&upcoming=false",
+        "bbox=175,-9,-175,9&upcoming=false&sortBy=date",
+        "bbox=-180,-90,180,90&upcoming=false",
     ],
 )
 def test_each_filter_uses_an_index(recorded, query):
@@ -151,6 +167,16 @@ def test_suggestions_use_indexes(recorded, monkeypatch, answered_by):
     if answered_by == "database":
         monkeypatch.setattr(LiveIndex, "suggest", lambda *_: None)
     assert_indexed(recorded, commands_of(recorded, "GET", "/api/events/suggest?q=title"))
+
+
+@pytest.mark.parametrize("query", ["near=5,5", "near=5,5&radius=500", "bbox=0,0,9,9"])
+def test_positions_are_found_by_their_index(recorded, query):
+    commands = commands_of(recorded, "GET", f"/api/events?upcoming=false&{query}")
+    # Events that were measured are read by their eventIds.
+    found = [each for each in commands if "$geoWithin" in str(each) and "$in" not in str(each)]
+    assert found
+    for command in found:
+        assert "points" in str(plan_of(recorded[2], command)), command
 
 
 @pytest.mark.parametrize("sort", ["eventId", "title", "date", "price"])

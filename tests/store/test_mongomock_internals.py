@@ -80,6 +80,7 @@ def test_our_patches_are_where_mongomock_looks_for_them():
     operators = mongomock.filtering._filterer_inst._operator_map
     assert operators["$type"] is mongomock_internals._match_type
     assert operators["$mod"] is mongomock_internals._match_mod
+    assert operators["$geoWithin"] is mongomock_internals._match_geo_within
     assert mongomock.filtering._filterer_inst.parse_expression[0] is mongomock_internals._evaluate
 
 
@@ -91,6 +92,10 @@ def test_our_patches_are_where_mongomock_looks_for_them():
         ({"a": {"$mod": [3, 1]}}, {"a": ["text", 4]}),
         ({"$expr": {"$eq": [{"$round": [{"$divide": ["$a", 3]}, 1]}, 1.7]}}, {"a": 5}),
         ({"$expr": {"$lt": ["$missing", None]}}, {}),
+        (
+            {"a.p": {"$geoWithin": {"$centerSphere": [[179.9, 0], 0.01]}}},
+            {"a": [{"b": 1}, {"p": {"type": "Point", "coordinates": [-179.9, 0.1]}}]},
+        ),
     ],
     ids=str,
 )

@@ -33,7 +33,7 @@ class IndexDefinition(TypedDict):
     """The document of a `pymongo.IndexModel` as it is stored. It may have further options."""
 
     name: str
-    key: dict[str, Any]  # 1, -1 or "text" for each field, in the order of the index
+    key: dict[str, Any]  # 1, -1, "text" or "2dsphere" for each field, in the order of the index
     unique: NotRequired[bool]
     sparse: NotRequired[bool]  # whether documents without any of the fields are left out
     partialFilterExpression: NotRequired[Document]  # a filter; other documents are left out
@@ -62,6 +62,11 @@ def describe_index(definition: IndexDefinition) -> Document:
     if is_text_index(definition):
         description["key"] = {"_fts": "text", "_ftsx": 1}
     return description
+
+
+def is_geo_index(definition: IndexDefinition) -> bool:
+    """Return whether a definition is that of an index of positions, which serves no query here."""
+    return "2dsphere" in definition["key"].values()
 
 
 def is_text_index(definition: IndexDefinition) -> bool:
@@ -206,7 +211,7 @@ class IndexCatalog:
             self._text_index = TextIndex(definition["weights"])
             for key, document in stored:
                 self._text_index.record_change(key, document)
-        else:
+        elif not is_geo_index(definition):
             index = HashIndex(self._namespace, definition)
             for key, document in stored:
                 index.check(key, document)

@@ -15,7 +15,10 @@ import mongomock.aggregate
 import mongomock.collection
 import mongomock.filtering
 import mongomock.helpers
+import numpy as np
 from bson import ObjectId
+
+from eventapp.core.geography import EARTH_RADIUS_KM, Position, compute_distances
 
 # A document, a filter, an update or a pipeline stage.
 Document: TypeAlias = dict[str, Any]
@@ -218,6 +221,20 @@ def _match_mod(value: Any, wanted: list[float]) -> bool:
     return any(int(number) % int(divisor) == remainder for number in numbers)
 
 
+def _match_geo_within(value: Any, shape: Document) -> bool:
+    """Evaluate `$geoWithin` of a GeoJSON point and a `$centerSphere`, the only shape it knows."""
+    if list(shape) != ["$centerSphere"]:
+        raise NotImplementedError(f"the embedded store knows no {', '.join(shape)}")
+    if not isinstance(value, dict) or value.get("type") != "Point":
+        return False
+    (center_lng, center_lat), radians = shape["$centerSphere"]
+    lng, lat = value["coordinates"]
+    (distance,) = compute_distances(
+        Position(center_lat, center_lng), np.array([lat]), np.array([lng])
+    )
+    return bool(distance <= radians * EARTH_RADIUS_KM)
+
+
 class _Parser(_aggregate._Parser):  # type: ignore[misc]
     """Evaluates expressions, with `$round` and comparisons with a missing field added."""
 
@@ -259,5 +276,6 @@ def _evaluate(expression: Any, document: Any, ignore_missing_keys: bool) -> Any:
 
 _filtering.iter_key_candidates = _iter_candidates_with_missing
 _filtering._filterer_inst._operator_map |= {"$type": _match_type, "$mod": _match_mod}
+_filtering._filterer_inst._operator_map["$geoWithin"] = _match_geo_within
 _filtering.register_parse_expression(_evaluate)
 _aggregate._Parser = _Parser

@@ -219,7 +219,8 @@ class EventCache:
         now = self._clock()
         for event in found.events:
             self._freshness.keep(render_event(event, now), started)
-        page = CachedPage(key, list_version, found.event_ids, json.dumps(found.envelope)[1:])
+        envelope = json.dumps(found.envelope)[1:]
+        page = CachedPage(key, list_version, found.event_ids, found.distances, envelope)
         self._pages.put(key, page)
         return [page] * len(keys)
 

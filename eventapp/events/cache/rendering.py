@@ -6,7 +6,7 @@ replaces only the part with the ticket types.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple, cast
@@ -173,6 +173,7 @@ class CachedPage:
         list_version: the list version of the cache when the page was found. The page is outdated
             when the cache has another list version.
         event_ids: of its events, in order.
+        distances: as in FoundPage.
         envelope: the JSON fields that follow the events, with the closing brace.
         was_shown: the page was shown before. Its JSON is cached from the second time on, because
             most searches are made only once.
@@ -181,13 +182,14 @@ class CachedPage:
     key: PageKey
     list_version: int
     event_ids: tuple[int, ...]
+    distances: Mapping[int, float]
     envelope: bytes
     was_shown: bool = False
 
     @property
     def size_bytes(self) -> int:
         """The approximate bytes of memory that a cache needs for the page."""
-        ids_bytes = 40 * len(self.event_ids)
+        ids_bytes = 40 * len(self.event_ids) + 120 * len(self.distances)
         return self.key.size_bytes + ids_bytes + len(self.envelope) + _OVERHEAD_BYTES
 
 
@@ -235,13 +237,19 @@ class RenderedPage:
         return self.key_bytes + self.view.size_bytes + len(self.body) + _OVERHEAD_BYTES
 
 
+def _render_row(event: RenderedEvent, page: CachedPage, view: PageView) -> bytes:
+    """Return the JSON of an event with its distance if the page has one."""
+    row = event.to_json(view.image_base_url, favorited=event.event_id in view.favorites)
+    distance = page.distances.get(event.event_id)
+    if distance is None:
+        return row
+    return row[:-1] + b',"distanceKm":' + json.dumps(rules.round_distance(distance)) + b"}"
+
+
 def render_page(page: CachedPage, events: Iterable[RenderedEvent], view: PageView) -> RenderedPage:
     """Render a page with those of its events that still exist."""
     events = list(events)
-    rows = b",".join(
-        event.to_json(view.image_base_url, favorited=event.event_id in view.favorites)
-        for event in events
-    )
+    rows = b",".join(_render_row(event, page, view) for event in events)
     body = b'{"events":[' + rows + b"]," + page.envelope
     edges = (event.changes_at for event in events if event.changes_at is not None)
     return RenderedPage(page.key.size_bytes, view, body, make_etag(body), min(edges, default=None))

@@ -19,12 +19,10 @@ events of which that has happened, and they must be added again.
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
-from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from eventapp.core.clock import utc_now
 from eventapp.core.textsearch import SearchQuery, spell_search
@@ -32,6 +30,7 @@ from eventapp.events.filter_types import EntryFilter, EventFilter, Filter
 from eventapp.events.filters import ENTRY_FACETS, FACETS
 from eventapp.events.index.entry_table import EntryTable
 from eventapp.events.index.facet_texts import FacetTexts, TextFacet
+from eventapp.events.index.matches import Matches
 from eventapp.events.index.postings import (
     Facets,
     GrowingArray,
@@ -40,7 +39,7 @@ from eventapp.events.index.postings import (
 )
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
 from eventapp.events.index.text_table import TextCount
-from eventapp.events.index.vocabulary import Scores, Vocabulary
+from eventapp.events.index.vocabulary import Vocabulary
 from eventapp.events.relevance import NO_TEXTS, find_marks
 from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import (
@@ -55,121 +54,6 @@ from eventapp.events.types import IndexedEvent
 REMOVED = -1
 # An index with no more inactive rows than this is not worth rebuilding.
 MIN_INACTIVE = 1000
-# The first matches are searched in a prefix of the mask, which grows until it contains enough of
-# them. The first page seldom needs more than the first 4,096 rows.
-FIRST_PREFIX, PREFIX_GROWTH = 4096, 8
-
-
-@dataclass(frozen=True)
-class Matches:
-    """The events that match one query, as rows of the index at the time of the query.
-
-    Attributes:
-        event_ids: the eventId of each row.
-        sorted_count: how many rows, from the first on, have ascending eventIds. The eventIds of
-            the rest are in no order.
-        mask: for each row, whether it matches.
-        listed_count: how many events are listed in all.
-        scores: the relevance of each row, 0 for one that does not match. None for a query without
-            words.
-    """
-
-    event_ids: npt.NDArray[np.int64]
-    sorted_count: int
-    mask: Mask
-    listed_count: int
-    scores: Scores | None = None
-
-    @cached_property
-    def count(self) -> int:
-        """How many events match."""
-        return int(np.count_nonzero(self.mask))
-
-    def all_ids(self) -> list[int]:
-        """Return the eventIds of all matches, in no order."""
-        ids: list[int] = self.event_ids[self.mask].tolist()
-        return ids
-
-    def contain_each(self, event_ids: list[int]) -> list[bool]:
-        """Return for each of these eventIds whether it is among the matches."""
-        wanted, sorted_ids = np.array(event_ids, np.int64), self.event_ids[: self.sorted_count]
-        rows = np.searchsorted(sorted_ids, wanted)
-        found = rows < self.sorted_count
-        found[found] = sorted_ids[rows[found]] == wanted[found]
-        found[found] = self.mask[rows[found]]
-        unsorted_matches = self.event_ids[self.sorted_count :][self.mask[self.sorted_count :]]
-        contained: list[bool] = (found | np.isin(wanted, unsorted_matches)).tolist()
-        return contained
-
-    # By eventId.
-
-    def first_by_id(self, limit: int, direction: int) -> list[int]:
-        """Return the first eventIds in ascending order, or descending if `direction` is -1."""
-        rows = _find_first_rows(self.mask[: self.sorted_count][::direction], limit)
-        if direction < 0:
-            rows = self.sorted_count - 1 - rows
-        unsorted = np.flatnonzero(self.mask[self.sorted_count :]) + self.sorted_count
-        found = np.sort(self.event_ids[np.concatenate((rows, unsorted))])[::direction]
-        ids: list[int] = found[:limit].tolist()
-        return ids
-
-    def after_id(self, event_id: int, direction: int) -> "Matches":
-        """Return the matches that follow this eventId in that direction."""
-        follows = self.event_ids > event_id if direction > 0 else self.event_ids < event_id
-        return replace(self, mask=self.mask & follows)
-
-    # By relevance.
-
-    def best(self, limit: int, *, skip: int = 0) -> list[tuple[int, int]]:
-        """Return the best matches as (eventId, score), of equal scores the lower eventId first.
-
-        Args:
-            limit: how many to return.
-            skip: how many of the best to leave out.
-        """
-        if not limit or self.scores is None:
-            return []
-        rows = self._find_best_rows(skip + limit, self.scores)
-        ids, scores = self.event_ids[rows], self.scores[rows].astype(np.int64)
-        order = np.lexsort((ids, -scores))[skip : skip + limit]
-        return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
-
-    def after_score(self, score: int, event_id: int) -> "Matches":
-        """Return the matches of a search that follow the one with this score and eventId."""
-        assert self.scores is not None
-        ties = (self.scores == score) & (self.event_ids > event_id)
-        mask = self.mask & ((self.scores < score) | ties)
-        return replace(self, mask=mask, scores=self.scores * mask)
-
-    def _find_best_rows(self, limit: int, scores: Scores) -> npt.NDArray[np.intp]:
-        """Return the rows of the best `limit` matches, in no order, without sorting all.
-
-        Among equal scores, lower eventIds are better.
-        """
-        if self.count <= limit:
-            return np.flatnonzero(self.mask)
-        threshold = int(scores.max())
-        while np.count_nonzero(scores >= threshold) < limit:
-            threshold = threshold * 7 // 8
-        candidates = np.flatnonzero(scores >= threshold)
-        candidate_scores = scores[candidates]
-        nth = len(candidate_scores) - limit
-        lowest_score = np.partition(candidate_scores, nth)[nth]
-        better = candidates[candidate_scores > lowest_score]
-        ties = candidates[candidate_scores == lowest_score]
-        missing = limit - len(better)
-        lowest_ids = np.argpartition(self.event_ids[ties], missing - 1)[:missing]
-        return np.concatenate((better, ties[lowest_ids]))
-
-
-def _find_first_rows(mask: Mask, limit: int) -> npt.NDArray[np.intp]:
-    """Return the first rows that match according to the mask, at most `limit`."""
-    prefix = FIRST_PREFIX
-    while True:
-        found = np.flatnonzero(mask[:prefix])
-        if len(found) >= limit or prefix >= len(mask):
-            return found[:limit]
-        prefix *= PREFIX_GROWTH
 
 
 class EventIndex:
@@ -344,7 +228,9 @@ class EventIndex:
         if query:
             scores = self._vocabulary.score(query, len(mask)) * mask
             mask = scores > 0
-        return Matches(self._event_ids.values(), self._sorted_count, mask, len(self), scores)
+        ids, sorted_count = self._event_ids.values(), self._sorted_count
+        frozen = None if entries is None else self._entries.freeze(entries)
+        return Matches(ids, sorted_count, mask, len(self), scores, frozen)
 
     def correct(self, query: SearchQuery) -> str:
         """Return the search with misspelled words replaced by words of listed events.

@@ -28,8 +28,9 @@ from eventapp.events import store
 from eventapp.events.entry_filters import require_upcoming
 from eventapp.events.filter_types import Filter
 from eventapp.events.filters import FACET_FIELDS
-from eventapp.events.index.event_index import EventIndex, Matches
+from eventapp.events.index.event_index import EventIndex
 from eventapp.events.index.facet_texts import TextFacet
+from eventapp.events.index.matches import Matches
 from eventapp.events.index.suggestions import Suggestions
 from eventapp.events.index.text_table import TextCount
 from eventapp.events.rules import ListState

@@ -98,10 +98,22 @@ class EventAnswer(Schema):
         include = {"__v": fields.Integer(required=True)}
 
 
+class ListedEventAnswer(EventAnswer):
+    """An event in a page of events."""
+
+    distanceKm = fields.Float(
+        metadata={
+            "description": "From the position `near` to the nearest date that matches all filters, "
+            "rounded to 10 m. Absent without `near`.",
+            "minimum": 0,
+        }
+    )
+
+
 class EventsAnswer(PageAnswer):
     """A page of events."""
 
-    events = fields.List(fields.Nested(EventAnswer), required=True)
+    events = fields.List(fields.Nested(ListedEventAnswer), required=True)
     corrected = fields.String(
         metadata={
             "description": "What was searched for instead, because no event has a word of the "

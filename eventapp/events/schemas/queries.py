@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate
+from marshmallow import (
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates_schema,
+)
 
 from eventapp.core.http.fields import CommaSeparatedList, PageQuery, StrictText, make_limit_field
 from eventapp.core.http.request_parser import parse_list_query
@@ -36,6 +43,19 @@ class EventListFilters(Schema):
 
     class Meta:
         include = PARAMETERS
+
+    @validates_schema
+    def check_place(self, data: JsonObject, **_kwargs: Any) -> None:
+        """Raise ValidationError if parameters of a place need or exclude one another."""
+        errors = {}
+        if "near" in data and "bbox" in data:
+            errors["bbox"] = ["Send near or bbox, not both."]
+        if "near" not in data and "radius" in data:
+            errors["radius"] = ["Needs near."]
+        if "near" not in data and data.get("sortBy") == "distance":
+            errors["sortBy"] = ["distance needs near."]
+        if errors:
+            raise ValidationError(errors)
 
 
 class FacetNames(CommaSeparatedList):
