@@ -26,6 +26,8 @@ BOUNDED = {
     "/api/organizers/memberships": "at most 50 teams",
     "/api/organizers/me": "at most 10 links",
     "/api/organizers/{organizer_id}": "at most 10 links",
+    "/api/events/suggest": "at most 5 of each",
+    "/api/events/changes": "`limit` is at most 100; its cursor never ends",
     "/api/events/popular": "`limit` is at most 100",
     "/api/events/{event_id}": "an event has at most 366 dates and 50 ticket types",
     "/api/events/{event_id}/ticket-types": "an event has at most 50 ticket types",

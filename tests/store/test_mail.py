@@ -365,7 +365,7 @@ def test_a_discount_is_shown_with_its_promo_code(db):
 
 
 # The kinds whose text does not say how many tickets a booking has.
-WITHOUT_COUNT = ("event_changed", "announcement")
+WITHOUT_COUNT = ("event_changed", "announcement", "webhook_disabled")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_COUNT])
