@@ -218,13 +218,16 @@ def test_the_network_of_a_long_address_is_short():
 
 
 @pytest.mark.parametrize("city", ["x" * 100, "日" * 100, WIDEST * 100])
-def test_a_page_counts_its_key_and_its_view(city):
+@pytest.mark.parametrize("has_distances", [False, True])
+def test_a_page_counts_its_key_and_its_view(city, has_distances):
     query = {"city": city, "tags": city, "search": city}
     schema = EventQuery()
 
     def make_pages(number):
         key = PageKey(schema.load({**query, "page": number + 1}), utc_now().date())
-        page = CachedPage(key, 1, tuple(range(1_000, 1_100)), b"x" * 80)
+        event_ids = tuple(range(1_000, 1_100))
+        distances = {event_id: event_id + 0.5 for event_id in event_ids if has_distances}
+        page = CachedPage(key, 1, event_ids, distances, b"x" * 80)
         base_url = f"https://{number}.example/" + "x" * 10_000
         view = PageView(1, base_url, frozenset(range(2_000, 2_100)))
         return page, render_page(page, (), view)
