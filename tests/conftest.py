@@ -17,6 +17,7 @@ import pytest
 import structlog
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient, monitoring
 
 from eventapp import create_app
@@ -110,6 +111,11 @@ NEED_NO_SERVER = (
     "tests/store/test_embedded_store.py",
     "tests/store/test_embedded_text.py",
 )
+# How long an example takes depends on what else the machine does, so examples have no time limit.
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 PREPARE_SECONDS = 60
 MONGO_URI = os.environ.get("MONGO_URI")
 needs_no_server = pytest.mark.skipif(

@@ -25,7 +25,7 @@ from eventapp.inventory.types import (
 # The most bytes of memory that a sale state takes besides its lists, and that each of its ticket
 # types, schedule entries and quotas takes, each id in a list of a quota, each promo code and each
 # queue.
-STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES, QUOTA_BYTES, ID_BYTES = 2_000, 1_000, 1_500, 1_200, 40
+STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES, QUOTA_BYTES, ID_BYTES = 2_000, 1_000, 2_500, 1_200, 40
 PROMO_CODE_BYTES, QUEUE_BYTES = 2_500, 700
 # The same for each question with its mark, and each of its choices besides the characters.
 QUESTION_BYTES, TEXT_BYTES = 1_500, 100
@@ -400,6 +400,7 @@ def get_state_bytes(state: SaleState) -> int:
     quotas, codes = state.get("quotas", []), state.get("promoCodes", ())
     ids = sum(len(q.get("ticketTypeIds", ())) + len(q.get("scheduleIds", ())) for q in quotas)
     texts = sum(4 * len(each.get("description", "")) for each in state["ticketTypes"])
+    texts += sum(4 * len(each.get("locationKey", "")) for each in state["schedule"])
     queues = sum(len(by_type) for by_type in state.get("queues", {}).values())
     listed = TICKET_TYPE_BYTES * types + texts + ENTRY_BYTES * entries + QUEUE_BYTES * queues
     listed += PROMO_CODE_BYTES * len(codes)

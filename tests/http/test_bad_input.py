@@ -11,7 +11,6 @@ from tests.factories import event_body, make_event
 
 QUICK = settings(
     max_examples=100,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

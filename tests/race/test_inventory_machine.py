@@ -386,7 +386,6 @@ def test_any_sequence_of_operations_leaves_the_stock_of_the_model(machine):
     case.settings = settings(
         max_examples=EXAMPLES,
         stateful_step_count=25,
-        deadline=None,
         database=None,
         derandomize="MACHINE_EXAMPLES" not in os.environ,
         phases=[Phase.generate],  # no shrinking: it takes long

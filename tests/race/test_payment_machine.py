@@ -219,7 +219,6 @@ def test_any_sequence_of_operations_loses_no_money(machine):
     case.settings = settings(
         max_examples=EXAMPLES,
         stateful_step_count=25,
-        deadline=None,
         database=None,
         derandomize="MACHINE_EXAMPLES" not in os.environ,
         phases=[Phase.generate],  # no shrinking: it takes long

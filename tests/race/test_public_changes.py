@@ -224,9 +224,8 @@ def run(context, taken):
 
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(steps, min_size=10, max_size=60))
 def test_a_client_has_the_list_from_any_moment(context, taken):

@@ -134,13 +134,14 @@ def test_the_cache_of_forms_takes_at_most_25_mb():
     assert textsearch._find_cached_forms.cache_info().currsize == count
 
 
-def test_a_sale_state_takes_no_more_memory_than_it_counts():
+@pytest.mark.parametrize("location", ["日" * 200, WIDEST * 200])
+def test_a_sale_state_takes_no_more_memory_than_it_counts(location):
     times = {"startTime": "20:30", "endTime": "23:00", "doorsTime": "19:30"}
     details = {**times, "timezone": "America/Argentina/ComodRivadavia", "lat": 1.5, "lng": 2.5}
     body = event_body(
         title="日" * 200,
         schedule=[
-            {"date": date(2099, 1, 1) + timedelta(days=n), "location": "日" * 200, **details}
+            {"date": date(2099, 1, 1) + timedelta(days=n), "location": location, **details}
             for n in range(MAX_ENTRIES)
         ],
         ticketTypes=[

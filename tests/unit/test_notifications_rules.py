@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 from bson import ObjectId
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eventapp
@@ -60,7 +60,6 @@ def test_each_kind_has_a_text_and_templates(kind):
 
 @pytest.mark.parametrize("kind", rules.KINDS)
 @given(text=st.text(max_size=300))
-@settings(deadline=None)
 def test_titles_are_one_line_of_limited_length(kind, text):
     title, _message = rules.compose_text(kind, {**ALL_FACTS, "eventTitle": text}, ENGLISH)
     assert len(title) <= rules.MAX_SUBJECT
@@ -69,7 +68,6 @@ def test_titles_are_one_line_of_limited_length(kind, text):
 
 
 @given(title=st.text(max_size=100), name=st.text(max_size=50))
-@settings(deadline=None)
 def test_a_message_has_the_expected_headers_whatever_users_write(title, name):
     notification = make_notification(data={"eventTitle": title})
     message = build_message(
