@@ -22,7 +22,7 @@ INDEXES = {
         IndexModel([("deliveryId", ASCENDING)], name="delivery", unique=True),
         IndexModel([("webhookId", ASCENDING), ("_id", DESCENDING)], name="newest"),
         IndexModel(
-            [("webhookId", ASCENDING), ("dueAt", ASCENDING)],
+            [("webhookId", ASCENDING), ("dueAt", ASCENDING), ("_id", ASCENDING)],
             name="due",
             partialFilterExpression={"dueAt": {"$exists": True}},
         ),
@@ -112,9 +112,12 @@ def replay(db: Db, delivery: StoredDelivery, now: datetime) -> bool:
 
 
 def find_next_due(db: Db, webhook_id: ObjectId, now: datetime) -> StoredDelivery | None:
-    """Return the delivery of a webhook that is longest due; None if none is due."""
+    """Return the delivery of a webhook that is longest due; None if none is due.
+
+    Of those that are due since the same time, as those of one batch of facts are, it is the first.
+    """
     where = {"webhookId": webhook_id, "dueAt": {"$exists": True, "$lte": now}}
-    return _deliveries(db).find_one(where, sort=[("dueAt", ASCENDING)])
+    return _deliveries(db).find_one(where, sort=[("dueAt", ASCENDING), ("_id", ASCENDING)])
 
 
 def find_next_due_time(db: Db, webhook_id: ObjectId) -> datetime | None:

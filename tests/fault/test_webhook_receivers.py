@@ -83,6 +83,7 @@ def test_every_delivery_arrives_once_the_receiver_is_well(app, db, host, ann, fa
         attempts = send(app)
         assert 0 < attempts < 3
         listed = list_deliveries(host, webhook)
+        assert listed[-1]["lastAttempt"], "the oldest of those that are due is sent first"
         tried = [each["lastAttempt"] for each in listed if each["lastAttempt"]]
         assert [each["error"] for each in tried] == [error] * attempts
         assert {each["status"] for each in listed} == {"pending"}

@@ -36,7 +36,7 @@ from eventapp.events.index.text_table import TextCount
 from eventapp.events.rules import ListState
 from eventapp.events.types import IndexedEvent
 
-# Numbers of listed events. The index takes about 0.2 kB for each.
+# Numbers of listed events. The index takes about 0.8 kB for each.
 MAX_INDEXED, MAX_BUILT_INLINE = 1_500_000, 2_000
 # How many events are read from the database at once.
 BATCH_SIZE = 500
