@@ -15,6 +15,9 @@ INEXPRESSIBLE_ERRORS = {
     "Must have at most 72 bytes.",  # maxLength counts characters.
     "Not a cursor of this list",  # A cursor is valid only for the list that made it.
     # JSON Schema compares neither parameters with each other nor times.
+    "Needs near.",
+    "distance needs near.",
+    "Send near or bbox, not both.",
     "At most 3660 days at once",
     "Must not be after `to`",
     "Must be greater than or equal to 2000-01-01 00:00:00+00:00 and less than or equal to "

@@ -62,8 +62,8 @@ class FacetNames(CommaSeparatedList):
     """Names of facets, each once."""
 
     def __init__(self) -> None:
-        name = "|".join(FACET_NAMES)
-        pattern = rf"^(?:{name})(?:,(?:{name})){{0,{len(FACET_NAMES) - 1}}}$"
+        word = rf" *(?:{'|'.join(FACET_NAMES)})? *"
+        pattern = rf"^{word}(?:,{word}){{0,19}}$"
         description = (
             "Values by which the list can be narrowed, with the number of events that each would "
             f"leave: `{','.join(FACET_NAMES)}`, each once. A cursor does not carry it."
