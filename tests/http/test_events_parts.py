@@ -102,7 +102,8 @@ def test_patching_an_entry_changes_only_that(call, index, patch):
 
 def test_patching_an_entry_updates_the_lists(call, client):
     call("PATCH", "/schedule/0", {"date": f"{day(-3)}T10:00:00Z", "location": "Rome"})
-    assert client.get("/api/events?city=rome").json["total"] == 1
+    assert client.get("/api/events?city=rome&upcoming=false").json["total"] == 1
+    assert client.get("/api/events?city=rome").json["total"] == 0
     call("PATCH", "/schedule/1", {"date": day(-2)})
     assert client.get("/api/events").json["total"] == 0
 
