@@ -171,8 +171,7 @@ def _advance(position: FeedPosition, last: ChangeKey | None, settled: datetime) 
 
 def _find_public(db: Db, event_ids: set[int]) -> list[Event]:
     """Return those of these events that are public now, by eventId."""
-    events = store.find_events(db, event_ids) if event_ids else []
-    public = (event for event in events if event["public"])
+    public = (event for event in store.find_events(db, event_ids) if event["public"])
     return sorted(public, key=lambda event: event["eventId"])
 
 
