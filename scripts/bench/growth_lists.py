@@ -150,6 +150,11 @@ def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
         "facets of a search": lambda rng: list_events(
             {"search": rng.choice(searches), "facets": ALL_FACETS}
         ),
+        "near a position": lambda rng: list_events(_choose_circle(rng)),
+        "near a position, past too": lambda rng: list_events(
+            {**_choose_circle(rng), "upcoming": "false"}
+        ),
+        "in a box": lambda rng: list_events(_choose_box(rng)),
         "suggestions": lambda rng: suggesting.suggest(
             db, _choose_beginning(rng), event_cache=event_cache, now=utc_now()
         ),
@@ -218,6 +223,18 @@ def _list_events(db: Db, index: LiveIndex, parameters: Parameters) -> JsonObject
     page = list_pages.find_page(db, request, today, index)
     page = add_facets(db, page, request, today, index)
     return listing.present_page(db, page, Actor(), image_base_url="", now=utc_now())
+
+
+def _choose_circle(rng: random.Random) -> Parameters:
+    """Return a circle of 5 km in a city, where events are a few kilometers from each other."""
+    _name, lat, lng = rng.choice(CITIES)
+    return {"near": f"{lat + rng.uniform(-0.02, 0.02):.4f},{lng:.4f}", "radius": "5"}
+
+
+def _choose_box(rng: random.Random) -> Parameters:
+    """Return a box of two degrees around a city."""
+    _name, lat, lng = rng.choice(CITIES)
+    return {"bbox": f"{lng - 1:.4f},{lat - 1:.4f},{lng + 1:.4f},{lat + 1:.4f}"}
 
 
 def _list_sorted(list_events: ListEvents, field: str, rng: random.Random) -> JsonObject:
