@@ -30,13 +30,18 @@ def correct_search(db: Db, scope: Query, query: SearchQuery) -> str:
     Args:
         scope: the MongoDB filter of the events. All of them are read, so it should be narrow.
     """
-    if _count(db, scope, query.words, limit=1):
+    if contains_word(db, scope, query):
         return ""
     corrections = {
         word.text: _correct_word(db, scope, word) for word in query.words if is_correctable(word)
     }
     found = {word: term for word, term in corrections.items() if term}
     return spell_search(query, found) if found else ""
+
+
+def contains_word(db: Db, scope: Query, query: SearchQuery) -> bool:
+    """Return whether an event in the scope has a word of the search."""
+    return _count(db, scope, query.words, limit=1) > 0
 
 
 def _correct_word(db: Db, scope: Query, word: SearchWord) -> str | None:

@@ -17,9 +17,8 @@ from eventapp.core import paging
 from eventapp.core.database import Db, Query
 from eventapp.core.geography import Position
 from eventapp.core.json import JsonObject
-from eventapp.core.textsearch import SearchQuery
 from eventapp.events import distance_search, store, store_listing
-from eventapp.events.corrections import correct_search
+from eventapp.events.corrections import contains_word, correct_search
 from eventapp.events.entry_filters import require_upcoming
 from eventapp.events.filter_types import Filter, make_conditions
 from eventapp.events.filters import FACET_FIELDS
@@ -213,19 +212,13 @@ class _PageFinder:
             return ""
         if self._request.mine:
             return correct_search(self._db, self._scope, query)
-        if not self._request.upcoming and self._contains_word(query):
+        if not self._request.upcoming and contains_word(self._db, self._scope, query):
             return ""
         corrected = self._index.correct(query, self._today)
         if corrected is None:
             listed = store_listing.make_public_filter(upcoming=True)
             return correct_search(self._db, listed, query)
         return corrected
-
-    def _contains_word(self, query: SearchQuery) -> bool:
-        """Return whether an event in the scope has a word of the search."""
-        patterns = make_patterns(SearchQuery(query.words))
-        where = store_listing.narrow(self._scope, store_listing.make_search_conditions(patterns))
-        return store_listing.count_matching(self._db, where, limit=1) > 0
 
     # Where the page begins.
 

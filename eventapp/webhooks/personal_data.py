@@ -9,7 +9,7 @@ from eventapp.core import json
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
-from eventapp.webhooks import rules, store, store_deliveries
+from eventapp.webhooks import rules, service, store, store_deliveries
 
 BATCH_SIZE = 200
 
@@ -17,8 +17,7 @@ BATCH_SIZE = 200
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """Delete the webhooks of a deleted user, and the user's data in deliveries of others."""
     for webhook in store.find_of_owner(db, user_id, None):
-        store.delete(db, webhook["_id"])
-        store_deliveries.delete_of_webhook(db, webhook["_id"])
+        service.delete_with_deliveries(db, webhook["_id"])
     forget_holder(db, user_id, utc_now())
 
 

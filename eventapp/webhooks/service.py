@@ -139,7 +139,7 @@ def _require_token(db: Db, webhook: StoredWebhook, now: datetime) -> None:
         WebhookNotFound: it has.
     """
     if "tokenId" in webhook and not api_tokens.find_valid(db, [webhook["tokenId"]], now):
-        _delete(db, webhook["_id"])
+        delete_with_deliveries(db, webhook["_id"])
         raise WebhookNotFound
 
 
@@ -243,12 +243,15 @@ def delete_webhook(db: Db, webhook_id: ObjectId, actor: Actor) -> None:
         WebhookNotFound: the caller has no such webhook.
     """
     find_webhook(db, webhook_id, actor)
-    if not _delete(db, webhook_id):
+    if not delete_with_deliveries(db, webhook_id):
         raise WebhookNotFound
 
 
-def _delete(db: Db, webhook_id: ObjectId) -> bool:
-    """Delete a webhook first and its deliveries second, so that none is added in between."""
+def delete_with_deliveries(db: Db, webhook_id: ObjectId) -> bool:
+    """Delete a webhook, whoever owns it, and its deliveries; return whether it existed.
+
+    The webhook comes first, so that no delivery is added in between.
+    """
     is_deleted = store.delete(db, webhook_id)
     failpoint("webhook-deleted")
     store_deliveries.delete_of_webhook(db, webhook_id)
@@ -263,7 +266,7 @@ def delete_of_ended_tokens(db: Db, now: datetime) -> int:
         valid = api_tokens.find_valid(db, [each["tokenId"] for each in found], now)
         for webhook in found:
             if webhook["tokenId"] not in valid:
-                deleted += _delete(db, webhook["_id"])
+                deleted += delete_with_deliveries(db, webhook["_id"])
     return deleted
 
 
