@@ -15,8 +15,8 @@ EARTH_RADIUS_KM = 6371.0088
 # Distances are rounded to a millionth of a kilometre, because the last bits of a sine differ from
 # processor to processor. A list that several servers answer needs equal distances.
 DISTANCE_DECIMALS = 6
-# Distances are computed for so many positions at once. The memory of larger intermediate arrays is
-# mapped anew for each, which takes longer than to compute with them.
+# Distances are computed for this many positions at a time. For larger arrays the system maps new
+# memory each time, which takes longer than the computation.
 CHUNK_LENGTH = 4_096
 # What the box around a circle exceeds it by, so that rounding leaves nothing out.
 BOX_MARGIN_KM = 0.001

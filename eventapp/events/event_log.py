@@ -147,7 +147,7 @@ def store_entries(db: Db, event_id: int, entries: Sequence[LogEntry]) -> None:
 
 
 def find_untold(db: Db, limit: int, without: Sequence[object] = ()) -> list[LogRow]:
-    """Return entries of all logs that webhooks are to be told of, the oldest first.
+    """Return the entries of all logs that are not sent to webhooks yet, the oldest first.
 
     An entry is marked from the move into the log until `mark_told` is called. The entries of an
     event are deleted with the event.
@@ -159,7 +159,7 @@ def find_untold(db: Db, limit: int, without: Sequence[object] = ()) -> list[LogR
 
 
 def mark_told(db: Db, entry_ids: Sequence[ObjectId]) -> None:
-    """Record that webhooks are told of these entries."""
+    """Record that the deliveries of these entries to webhooks are stored."""
     store_log.mark_told(db, entry_ids)
 
 

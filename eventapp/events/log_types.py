@@ -48,7 +48,7 @@ class LogRow(LogEntry):
     """A document of `eventLog`: an entry that was moved out of its event."""
 
     eventId: int
-    untold: NotRequired[Literal[True]]  # webhooks are to be told of it; absent once they are
+    untold: NotRequired[Literal[True]]  # until its deliveries to webhooks are stored
 
 
 class LogFields(TypedDict):

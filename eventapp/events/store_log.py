@@ -61,7 +61,7 @@ def find_pending_of_user(db: Db, user_id: ObjectId) -> list[int]:
 
 
 def insert(db: Db, event_id: int, entries: Iterable[LogEntry]) -> None:
-    """Add entries to the collection, except those that it has. Webhooks are to be told of them.
+    """Add entries to the collection, except those that it has. They are marked for webhooks.
 
     Raises:
         AutoReconnect: it is unknown whether all are stored.
@@ -113,13 +113,13 @@ def find_page(
 
 
 def find_untold(db: Db, limit: int, without: Sequence[object] = ()) -> list[LogRow]:
-    """Return entries that webhooks are to be told of, the oldest first, without these."""
+    """Return the entries that are marked for webhooks, the oldest first, without these."""
     where = {"untold": True, **exclude_ids(without)}
     return list(_rows(db).find(where).sort("_id", ASCENDING).limit(limit))
 
 
 def mark_told(db: Db, entry_ids: Sequence[ObjectId]) -> None:
-    """Record that webhooks are told of these entries."""
+    """Remove the mark for webhooks from these entries."""
     db.eventLog.update_many({"_id": {"$in": list(entry_ids)}}, {"$unset": {"untold": ""}})
 
 

@@ -1,4 +1,4 @@
-"""Store the deliveries of facts for the webhooks that are told of them.
+"""Store the deliveries of facts for the webhooks that receive them.
 
 **Sequence.** The number of a delivery is taken after all earlier deliveries of the same booking to
 the same webhook are stored. So the numbers of one booking rise in true order, also where two
@@ -29,7 +29,7 @@ from eventapp.webhooks.types import EventType, Fact, StoredDelivery, StoredWebho
 
 
 class _Planned(NamedTuple):
-    """A fact, the id of a webhook that is told of it, and whether it is told who attends."""
+    """A fact, the id of a webhook that receives it, and whether it may contain attendees."""
 
     webhook_id: ObjectId
     fact: Fact
@@ -37,7 +37,7 @@ class _Planned(NamedTuple):
 
 
 class Recipients:
-    """The enabled webhooks of some organizers, as far as they may be told of anything.
+    """The enabled webhooks of some organizers, as far as they may receive anything.
 
     They are left out if their owner may have no events any more, or if the API token that made
     them has ended. Create this after the facts were read: so no webhook is missed that was made

@@ -1,4 +1,4 @@
-"""Make deliveries of what happens, for the webhooks that are told of it.
+"""Make deliveries of what happens, for the webhooks that receive it.
 
 **What happens** is noted in the very write that makes it happen, and by nobody else. The ledger has
 a row for each change of the tickets and the money of a booking, and the log of an event an entry

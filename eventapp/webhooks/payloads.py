@@ -31,7 +31,7 @@ def get_booking_id(row: LedgerRow) -> ObjectId:
 
 
 def make_booking_fact(row: LedgerRow, booking: StoredBooking, owner_id: ObjectId) -> Fact | None:
-    """Return what a row of the ledger tells of; None if no webhook is told of it.
+    """Return the fact of a row of the ledger; None if webhooks receive no such fact.
 
     Args:
         booking: as `bookings.service.follow_events` returns it.

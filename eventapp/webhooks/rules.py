@@ -1,4 +1,4 @@
-"""Decide what webhooks are told of and when it is sent again, and render webhooks for the API."""
+"""Decide what webhooks receive and when it is sent again, and render webhooks for the API."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ MAX_POWER = 10
 # The last attempt is made so long after the first.
 GIVE_UP_AFTER = timedelta(days=3)
 
-# What the entries of bookings are told as. Other entries are not told.
+# The type of delivery for each kind of ledger entry. Other entries are not sent.
 BOOKING_TYPES: Mapping[str, EventType] = {
     "sold": "booking.confirmed",
     "confirmed": "booking.confirmed",
@@ -49,10 +49,10 @@ BOOKING_TYPES: Mapping[str, EventType] = {
     "refunded": "booking.refunded",
     "checked_in": "ticket.checked_in",
 }
-# The entry of a new hold, which is told if the hold is an offer to the waitlist.
+# The entry of a new hold. It is sent only if the hold is an offer to the waitlist.
 HELD_ENTRY = "held"
 OFFER_TYPE: EventType = "waitlist.offered"
-# What the entries of the logs of events are told as. Other entries are not told.
+# The type of delivery for each action in the log of an event. Other actions are not sent.
 LOG_TYPES: Mapping[str, EventType] = {
     "edited": "event.updated",
     "published": "event.updated",
@@ -61,7 +61,7 @@ LOG_TYPES: Mapping[str, EventType] = {
 
 
 def receives(webhook: StoredWebhook, fact: Fact, token_event_ids: Iterable[int] | None) -> bool:
-    """Return whether a webhook is told of a fact.
+    """Return whether a webhook receives a fact.
 
     Args:
         token_event_ids: the only events of the API token that made the webhook; None for all.

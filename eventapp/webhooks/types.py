@@ -60,8 +60,8 @@ class StoredWebhook(TypedDict):
     slot: int  # from 0, below rules.MAX_WEBHOOKS; unique for the owner
     tokenId: NotRequired[ObjectId]  # the API token that made it; absent if the owner did
     url: str
-    events: list[EventType]  # what it is told of, each once
-    eventIds: list[int] | None  # the only events that it is told of, ascending; None: all
+    events: list[EventType]  # the types that it receives, each once
+    eventIds: list[int] | None  # the only events that it follows, ascending; None: all
     sealedSecret: bytes  # encrypted: see core.access.sealing
     oldSecrets: NotRequired[list[OldSecret]]  # the newest last; absent before the first rotation
     enabled: bool
@@ -161,7 +161,7 @@ class DeliveryReceipt(TypedDict):
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that happened, and that webhooks are told of.
+    """Something that happened, and that is sent to webhooks.
 
     Attributes:
         fact_id: names it among all facts of its type.
