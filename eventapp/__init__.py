@@ -49,6 +49,7 @@ from eventapp.bookings.sales import ticket_limit
 from eventapp.config import Config, load_config
 from eventapp.core import database, logging
 from eventapp.core.access import permissions, rate_limits
+from eventapp.core.access.booking_links import LinkKeys
 from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.clock import utc_now
@@ -377,6 +378,7 @@ def build_booking_context(
         default_zone=config.default_zone,
         webhook_sealer=Sealer(config.jwt_secret, webhooks.SEAL_PURPOSE),
         allow_private_webhooks=config.webhook_allow_private,
+        link_keys=LinkKeys(config.jwt_secret),
     )
 
 

@@ -139,6 +139,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "ledger.entries": "rules",
         "ledger.store": "store",
         "ledger.types": "types",
+        "links": "service",
         "notifications": "service",
         "recovery": "service",
         "payments": "service",

@@ -186,6 +186,7 @@ WRITES: Table = {
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
             *("role", "about", "userImg", "photo", "updatedAt", "emailVerified", "language"),
             *("unfinishedChange", "claimedEmailKeys", "emailChanges", "organizerProfile"),
+            "credentialsVersion",
             *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
         ),
         "accounts.store_mail_preferences": (
@@ -197,6 +198,7 @@ WRITES: Table = {
         ),
         "accounts.store_recovery": (
             *("passwordHash", "updatedAt", "unfinishedReset", "unfinishedChange"),
+            "credentialsVersion",
             *("emailChanges.pending", "emailChanges.revision"),
         ),
     },

@@ -56,7 +56,14 @@ def notify(db, *new, base_url="https://tickets.example"):
 def worker_context(context, outbox):
     """Return the context of a worker that has this outbox."""
     inventory = Inventory(context.db)
-    return BookingContext(context.db, inventory, context.limits, context.payments, outbox)
+    return BookingContext(
+        context.db,
+        inventory,
+        context.limits,
+        context.payments,
+        outbox,
+        link_keys=context.link_keys,
+    )
 
 
 def notify_holders(context, **span):

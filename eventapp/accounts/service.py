@@ -187,6 +187,7 @@ def find_recipients(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Reci
             user["email"],
             is_verified=user.get("emailVerified", True),
             language=rules.get_language(user),
+            credentials_version=user.get("credentialsVersion", 0),
         )
         for user in users
     }

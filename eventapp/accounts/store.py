@@ -52,7 +52,11 @@ INDEXES = {
 # Was limited to texts by a `partialFilterExpression`, so that no query for a name could use it.
 RETIRED_INDEXES = {"users": ["loginName"]}
 
-_CONTACT_FIELDS = {"name": 1, "email": 1, "emailVerified": 1, "language": 1}
+_CONTACT_FIELDS = dict.fromkeys(
+    ("name", "email", "emailVerified", "language", "credentialsVersion"), 1
+)
+# A part of each write that changes the email or the password.
+NEXT_CREDENTIALS = {"credentialsVersion": 1}
 
 
 class TakenError(Exception):
@@ -114,7 +118,8 @@ def replace_password(
     """Set the password hash of an account, unless it has changed since the account was read.
 
     Args:
-        unfinished: recorded in the same write where other sessions end with the old password.
+        unfinished: recorded in the same write where other sessions end with the old password; None
+            where the hash is replaced by another one of the same password.
 
     Returns:
         The account after the write. None, with nothing written, if another write has replaced the
@@ -122,11 +127,11 @@ def replace_password(
     """
     where = {"_id": user["_id"], "passwordHash": user["passwordHash"]}
     fields: Query = {"passwordHash": password_hash, "updatedAt": updated_at}
+    change: Query = {"$set": fields}
     if unfinished:
         fields["unfinishedChange"] = unfinished
-    return _users(db).find_one_and_update(
-        where, {"$set": fields}, return_document=ReturnDocument.AFTER
-    )
+        change["$inc"] = NEXT_CREDENTIALS
+    return _users(db).find_one_and_update(where, change, return_document=ReturnDocument.AFTER)
 
 
 def update(
@@ -157,6 +162,8 @@ def update(
         # None stands for an account without the field, too.
         where["emailChanges.revision"] = unchanged_since.get("emailChanges", {}).get("revision")
     change: Query = {"$set": _flatten(changes)}
+    if "email" in changes:
+        change["$inc"] = NEXT_CREDENTIALS
     if drop_login_name:
         change["$unset"] = {"loginName": ""}
     try:

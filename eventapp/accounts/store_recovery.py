@@ -8,6 +8,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.collection import Collection
 
+from eventapp.accounts.store import NEXT_CREDENTIALS
 from eventapp.accounts.types import StoredUser, UnfinishedReset
 from eventapp.core.database import Db, exclude_ids
 
@@ -38,7 +39,7 @@ def reset_password(
         {
             "$set": change,
             "$unset": {"emailChanges.pending": ""},
-            "$inc": {"emailChanges.revision": 1},
+            "$inc": {"emailChanges.revision": 1, **NEXT_CREDENTIALS},
         },
         return_document=ReturnDocument.AFTER,
     )

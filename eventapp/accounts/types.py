@@ -126,6 +126,9 @@ StoredUser = TypedDict(
         "claimedEmailKeys": NotRequired[list[str]],
         "emailChanges": NotRequired[EmailChanges],  # absent until a change is asked for
         "passwordHash": str,  # bcrypt
+        # How often the email or the password was changed. It is raised by the write that changes
+        # them, and ends the links of bookings that were made before. Absent: never.
+        "credentialsVersion": NotRequired[int],
         "role": str,  # attendee, organizer or admin
         "about": str,  # at most 2,000 characters; may be empty
         # URL of the photo: `/images/...` if it was uploaded here, with a host in front in documents
@@ -172,8 +175,9 @@ class UserContact(TypedDict):
     _id: ObjectId
     name: str
     email: str
-    emailVerified: NotRequired[bool]  # this and the next: see StoredUser
+    emailVerified: NotRequired[bool]  # this and the next two: see StoredUser
     language: NotRequired[str]
+    credentialsVersion: NotRequired[int]
 
 
 class UserChanges(TypedDict, total=False):

@@ -9,6 +9,7 @@ from bson import ObjectId
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales.batches import SaleBatcher
 from eventapp.bookings.types import StoredBooking
+from eventapp.core.access.booking_links import LinkKeys
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, get_db
@@ -44,6 +45,7 @@ class BookingContext:
             interrupted erasures.
         default_zone: the time zone of today in lists.
         webhook_sealer: opens the secrets of webhooks; None for a context that sends none.
+        link_keys: makes the keys of the links of bookings; None for a context that makes no links.
         allow_private_webhooks: True if webhooks may be sent to private addresses.
         sales: sells the tickets that the requests of this process ask for, in batches.
         last_offered_event_id: where the job that offers tickets goes on; 0 to begin anew.
@@ -63,6 +65,7 @@ class BookingContext:
         default_zone: ZoneInfo = UTC_ZONE,
         webhook_sealer: Sealer | None = None,
         allow_private_webhooks: bool = False,
+        link_keys: LinkKeys | None = None,
     ) -> None:
         """Set the attributes. The worker's notifications need the outbox and the attachments."""
         self.db = db
@@ -77,8 +80,14 @@ class BookingContext:
         self.default_zone = default_zone
         self.webhook_sealer = webhook_sealer
         self.allow_private_webhooks = allow_private_webhooks
+        self.link_keys = link_keys
         self.sales = SaleBatcher(db, inventory)
         self.last_offered_event_id = 0
+
+    def require_link_keys(self) -> LinkKeys:
+        """Return the keys of links of a context that was made with them."""
+        assert self.link_keys, "give the context link_keys"
+        return self.link_keys
 
     def report_booked(self, event: SaleState, type_ids: Container[int]) -> None:
         """Call `on_booked` for a booking of these ticket types, if one of them is public."""

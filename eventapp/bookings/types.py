@@ -175,6 +175,7 @@ class StoredBooking(BookedEntry):
     undoneCheckIns: NotRequired[dict[str, CheckInUndo]]  # the same
     # Who comes with the tickets, by place. A ticket that was cancelled or given back may have one.
     attendees: NotRequired[dict[str, Attendee]]
+    linkVersion: NotRequired[int]  # how often its link was replaced; absent: never
     # The organizer sees the holder's name and email. Absent in bookings of older versions, whose
     # holders did not know of it.
     holderIsShown: NotRequired[Literal[True]]

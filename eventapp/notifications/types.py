@@ -149,6 +149,7 @@ class Recipient:
     Attributes:
         is_verified: False if the address may belong to somebody else, see rules.may_mail.
         language: of the mails, one of core.languages.LANGUAGES.
+        credentials_version: how often the email or the password of the account was changed.
     """
 
     id: ObjectId
@@ -156,6 +157,7 @@ class Recipient:
     email: str | None = None
     is_verified: bool = True
     language: str = "en"
+    credentials_version: int = 0
 
 
 class Subscription(TypedDict):

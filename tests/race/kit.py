@@ -104,7 +104,12 @@ def run_all_jobs(context, now=None):
 def another_process(context):
     """Return a context such as another server process on the same database has."""
     return BookingContext(
-        context.db, Inventory(context.db), context.limits, context.payments, context.outbox
+        context.db,
+        Inventory(context.db),
+        context.limits,
+        context.payments,
+        context.outbox,
+        link_keys=context.link_keys,
     )
 
 

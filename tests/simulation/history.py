@@ -18,6 +18,7 @@ from eventapp.bookings.partial_cancellations import CancellationRequest
 from eventapp.bookings.payments.events import apply_event
 from eventapp.bookings.rules import Limits
 from eventapp.core.access.actor import Actor
+from eventapp.core.access.booking_links import LinkKeys
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.errors import AppError
 from eventapp.events import editing, quota_editing
@@ -53,6 +54,7 @@ CODE = {"code": "Half", "kind": "percent", "value": 50}
 ADMIN = Actor(user_id=ObjectId(), role="admin")
 # The job that makes the mails of accounts needs it, although nobody here asks for one.
 OUTBOX = Outbox(sealer=Sealer("a secret of the simulation", "mails"))
+LINK_KEYS = LinkKeys("a secret of the simulation")
 LIMITS = Limits(
     per_booking=invariants.MAX_PER_USER,
     per_user=invariants.MAX_PER_USER,
@@ -191,7 +193,9 @@ class History:
     def _start_process(self, name: str) -> Server:
         error = timedelta(seconds=self.random.choice(CLOCK_ERRORS))
         inventory, providers = Inventory(self.store.db), Providers(self.provider)
-        context = BookingContext(self.store.db, inventory, LIMITS, providers, OUTBOX)
+        context = BookingContext(
+            self.store.db, inventory, LIMITS, providers, OUTBOX, link_keys=LINK_KEYS
+        )
         return Server(Process(name, error), context)
 
     def _check_step(self) -> None:

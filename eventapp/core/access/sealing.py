@@ -20,6 +20,17 @@ class CannotOpen(Exception):
     """A sealed text was changed, or sealed with another key or in another context."""
 
 
+def derive_key(secret: str, purpose: str) -> bytes:
+    """Return a key of KEY_BYTES for one purpose.
+
+    Args:
+        secret: the setting JWT_SECRET.
+        purpose: names what the key is for. Another purpose has another key.
+    """
+    info = f"eventapp {purpose}".encode()
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(secret.encode())
+
+
 class Sealer:
     """Seals and opens texts with a key for one purpose."""
 
@@ -30,9 +41,7 @@ class Sealer:
             secret: the setting JWT_SECRET.
             purpose: names what is sealed. Another purpose has another key.
         """
-        info = f"eventapp seal: {purpose}".encode()
-        key = HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(secret.encode())
-        self._cipher = AESGCM(key)
+        self._cipher = AESGCM(derive_key(secret, f"seal: {purpose}"))
 
     def seal(self, text: str, context: str) -> bytes:
         """Return the encrypted text.

@@ -1,0 +1,27 @@
+"""Make the links of bookings, as mails to their holders have them."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from bson import ObjectId
+
+from eventapp.accounts import service as accounts
+from eventapp.bookings import links
+from tests.bookings_factories import context_of
+
+
+def make_link(app, booking):
+    """Return the link of a booking that a mail to its holder has now.
+
+    Args:
+        booking: as the API or the database shows it.
+    """
+    context = context_of(app)
+    stored = context.db.bookings.find_one({"_id": ObjectId(booking["_id"])})
+    holder = accounts.find_recipients(context.db, [stored["userId"]])[stored["userId"]]
+    return links.make_link(context, stored, holder)
+
+
+def make_key(app, booking):
+    """Return the key of the link of a booking."""
+    (key,) = parse_qs(urlsplit(make_link(app, booking)).query)["key"]
+    return key
