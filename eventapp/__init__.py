@@ -96,6 +96,7 @@ from eventapp.notifications.unsubscribing import UnsubscribeKeys
 from eventapp.organizers import routes as organizers_routes
 from eventapp.organizers import service as organizers
 from eventapp.organizers import store as organizers_store
+from eventapp.pages import routes as pages_routes
 from eventapp.payment_settings import open_payment_providers, warn_of_key_mode
 from eventapp.payments import store_events as payment_events_store
 from eventapp.permission_table import TABLE
@@ -173,6 +174,7 @@ BLUEPRINTS = (
     *notifications_routes.BLUEPRINTS,
     *analytics_routes.BLUEPRINTS,
     *android_routes.BLUEPRINTS,
+    *pages_routes.BLUEPRINTS,
 )
 UNDOCUMENTED_BLUEPRINTS = media_routes.BLUEPRINTS
 # How each feature removes what it stores about a user. `tickets` is absent: it stores check-ins in

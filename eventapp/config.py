@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from marshmallow.validate import OneOf, Range, Regexp
@@ -292,6 +293,14 @@ class Config:
     def is_production(self) -> bool:
         """Whether APP_ENV is production."""
         return self.app_env == "production"
+
+    @property
+    def public_origin(self) -> str | None:
+        """The origin of PUBLIC_BASE_URL, as browsers send it; None if it is unset."""
+        if self.public_base_url is None:
+            return None
+        parts = urlsplit(self.public_base_url)
+        return normalize_origin(f"{parts.scheme}://{parts.netloc}")
 
     @property
     def default_zone(self) -> ZoneInfo:

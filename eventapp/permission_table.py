@@ -51,6 +51,10 @@ ROWS = (
         ("auth.register", "users.register", "auth.log_in", "users.log_in", "auth.refresh"),
     ),
     (
+        Action("use pages, by their cookie", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
+        ("account_token.create_token",),
+    ),
+    (
         Action("recover an account", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         (
             "recovery.forgot_password",

@@ -41,7 +41,7 @@ FEATURE_ORDER = (
 CATCHES_EVERYTHING = "eventapp/due_work/service.py"
 # These may call the services of every feature. No feature may call them, except that `jobs` runs a
 # job of `analytics`.
-OBSERVERS = ("analytics", "jobs", "health")
+OBSERVERS = ("analytics", "jobs", "health", "pages")
 
 # Core, bottom to top. A module may import its own package or module, and those of its own group and
 # of the groups above it in this list.
@@ -83,6 +83,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "recovery": "service",
         "verification": "service",
         "organizers": "service",
+        "page_sessions": "service",
         "photos": "service",
         "session_lists": "service",
         "sessions": "service",
@@ -265,6 +266,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "unsubscribing": "service",
     },
     "organizers": {"invitations": "service", "profiles": "service"},
+    "pages": {"page_session": "routes", "sign_in": "service"},
     "payments": {
         "bounded_calls": "service",
         "mock": "service",

@@ -177,7 +177,7 @@ WRITES: Table = {
     "sessions": {
         "accounts.store_sessions": (
             *(INSERT, DELETE, "expiresAt", "gen", "previousId", "refreshId", "role", "rotatedAt"),
-            "lastUsedAt",
+            *("lastUsedAt", "pageSecretHash"),
         ),
     },
     "untoldHolders": {"bookings.store_untold_holders": (INSERT, DELETE, "dueAt")},

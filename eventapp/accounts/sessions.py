@@ -53,6 +53,7 @@ def log_in(
     bcrypt_rounds: int,
     name_may_be_email: bool = False,
     user_agent: str = "",
+    page_secret_hash: str | None = None,
 ) -> tuple[StoredUser, StoredSession]:
     """Check a password and open a session.
 
@@ -65,6 +66,7 @@ def log_in(
         name_may_be_email: look for an account with the name as its email first. Older names may
             hold an `@`, too.
         user_agent: the User-Agent of the client, which the session shows in a short form.
+        page_secret_hash: as in `open_session`.
 
     Returns:
         The account and its new session.
@@ -82,7 +84,14 @@ def log_in(
     record_success(db, attempt)
     if needs_rehash(password, user["passwordHash"], bcrypt_rounds):
         user = _replace_hash(db, user, password, bcrypt_rounds)
-    session = open_session(db, user, now=now, lifetime=lifetime, user_agent=user_agent)
+    session = open_session(
+        db,
+        user,
+        now=now,
+        lifetime=lifetime,
+        user_agent=user_agent,
+        page_secret_hash=page_secret_hash,
+    )
     return {**user, "role": session["role"]}, session
 
 
@@ -123,13 +132,21 @@ def _replace_hash(db: Db, user: StoredUser, password: str, bcrypt_rounds: int) -
 
 
 def open_session(
-    db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta, user_agent: str = ""
+    db: Db,
+    user: StoredUser,
+    *,
+    now: datetime,
+    lifetime: timedelta,
+    user_agent: str = "",
+    page_secret_hash: str | None = None,
 ) -> StoredSession:
     """Open a session for an account that was just read, with the role that the account has now.
 
     Args:
         lifetime: how long the session lasts without a refresh.
         user_agent: the User-Agent of the client.
+        page_secret_hash: the hash of the secret in the cookie of a page session, which has no
+            refresh token; None for a session with a refresh token.
 
     Raises:
         BadCredentials: the account's password has changed since it was read, or the account was
@@ -138,6 +155,10 @@ def open_session(
     role = user["role"]
     for _attempt in range(OPEN_ATTEMPTS):
         session = _make_session(user["_id"], role, now, lifetime, user_agent)
+        if page_secret_hash:
+            session["pageSecretHash"] = page_secret_hash
+        else:
+            session["refreshId"] = _make_refresh_id()
         store_sessions.insert(db, session)
         # The order of this write and this read upholds the invariant of the module.
         found = store.find(db, user["_id"])
@@ -158,7 +179,6 @@ def _make_session(
         "_id": ObjectId(),
         "userId": user_id,
         "role": role,
-        "refreshId": _make_refresh_id(),
         "gen": 0,
         "createdAt": now,
         "lastUsedAt": now,

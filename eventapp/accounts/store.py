@@ -22,6 +22,7 @@ from eventapp.core.database import Db, Query, retry_on_write_conflict
 INDEXES = {
     "sessions": [
         IndexModel("userId", name="userId"),
+        IndexModel("pageSecretHash", name="pageSecretHash", unique=True, sparse=True),
         IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0),
     ],
     "erasures": [IndexModel("startedAt", name="startedAt")],

@@ -48,6 +48,11 @@ def find(db: Db, session_id: ObjectId, now: datetime) -> StoredSession | None:
     return _sessions(db).find_one({"_id": session_id, "expiresAt": {"$gt": now}})
 
 
+def find_by_page_secret(db: Db, secret_hash: str, now: datetime) -> StoredSession | None:
+    """Return the page session with this hash of its secret, None if it has ended."""
+    return _sessions(db).find_one({"pageSecretHash": secret_hash, "expiresAt": {"$gt": now}})
+
+
 def find_by_user(db: Db, user_id: ObjectId) -> list[StoredSession]:
     """Return the sessions of a user, oldest first, expired ones included."""
     return list(_sessions(db).find({"userId": user_id}).sort("_id", 1))
@@ -82,6 +87,17 @@ def find_page(
 def record_use(db: Db, session_id: ObjectId, now: datetime) -> None:
     """Record the use of a session, unless a later one is recorded."""
     _sessions(db).update_one({"_id": session_id}, {"$max": {"lastUsedAt": now}})
+
+
+def extend(db: Db, session_id: ObjectId, *, now: datetime, expires_at: datetime) -> bool:
+    """Record the use of a session, and postpone its end.
+
+    Returns:
+        False, with nothing written, if the session has ended.
+    """
+    change: Query = {"$max": {"lastUsedAt": now, "expiresAt": expires_at}}
+    where = {"_id": session_id, "expiresAt": {"$gt": now}}
+    return _sessions(db).update_one(where, change).matched_count == 1
 
 
 def end(db: Db, user_id: ObjectId, session_id: ObjectId) -> bool:

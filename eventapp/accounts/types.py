@@ -209,12 +209,18 @@ class StoredSession(TypedDict):
     _id: ObjectId  # the `sid` claim of the session's tokens
     userId: ObjectId
     role: str  # a copy of the user's role, so that a request reads one document
-    refreshId: str  # the refresh id: the `rid` claim of the only refresh token that is valid
+    # The refresh id: the `rid` claim of the only refresh token that is valid. Absent in a page
+    # session, which has no refresh token.
+    refreshId: NotRequired[str]
+    # SHA-256, in hexadecimal, of the secret in the cookie of a page session; absent in others.
+    pageSecretHash: NotRequired[str]
     # The refresh count: how many times the session was refreshed. It is the `gen` claim of the
     # access tokens that were made since the last refresh.
     gen: int
     createdAt: datetime
-    expiresAt: datetime  # postponed by each refresh; a TTL index deletes the document afterwards
+    # Postponed by each refresh, or by the use of a page session. A TTL index deletes the document
+    # afterwards.
+    expiresAt: datetime
     # The refresh id before this one. Absent before the first refresh, and again as soon as a token
     # that was made since the last refresh is used.
     previousId: NotRequired[str]

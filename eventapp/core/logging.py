@@ -13,14 +13,15 @@ from eventapp.config import Config
 
 REDACTED = "[hidden]"
 _SECRET_NAME = re.compile(r"passw|token|secret|authorization|cookie|hash", re.IGNORECASE)
-# A JSON web token, an API token or a pairing code, the key of a link to unsubscribe, the key and
-# the token of the link of a booking, a bcrypt hash, a bearer token, the user and password of a URI,
-# and the keys of a payment provider. The first part of a JSON web token is matched without the
-# others too. A search for the others from each "eyJ" of a long text would need quadratic time.
+# A JSON web token, an API token or a pairing code, the secret of a page session, the key of a link
+# to unsubscribe, the key and the token of the link of a booking, a bcrypt hash, a bearer token, the
+# user and password of a URI, and the keys of a payment provider. The first part of a JSON web token
+# is matched without the others too. A search for the others from each "eyJ" of a long text would
+# need quadratic time.
 _SECRET_TEXT = re.compile(
     r"eyJ[\w-]+(?P<lacks_parts>(?!\.[\w-]+\.))?(?:\.[\w-]+\.[\w-]*)?"
     r"|ev[tp]_[A-Za-z0-9]{40}"
-    r"|\b(?:uns|lnk|lnt)_[\w.-]{20,}"
+    r"|\b(?:uns|lnk|lnt|evs)_[\w.-]{20,}"
     r"|\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
     r"|(?<=Bearer )\S+"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"

@@ -58,6 +58,8 @@ EXPOSED_HEADERS = [
     "RateLimit-Remaining",
     "RateLimit-Reset",
 ]
+# Pages of other origins never read what depends on the cookie of a page.
+CORS_PATHS = r"/(?!account/).*"
 ANY_ORIGIN, PREFLIGHT_MAX_AGE_SECONDS = "*", 600
 
 
@@ -93,10 +95,11 @@ def _allow_origins(app: Flask, config: Config) -> None:
     if origins:
         CORS(
             app,
+            resources=CORS_PATHS,
             origins=[ANY_ORIGIN] if is_open else _make_patterns(origins),
             expose_headers=EXPOSED_HEADERS,
             max_age=PREFLIGHT_MAX_AGE_SECONDS,
-            send_wildcard=True,  # No request needs cookies, so one response suits every origin.
+            send_wildcard=True,  # These requests need no cookies: one response suits every origin.
             always_send=is_open,
             vary_header=False,  # flask-cors adds it only to answers for an allowed origin.
         )
