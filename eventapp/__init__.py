@@ -174,9 +174,10 @@ BLUEPRINTS = (
     *notifications_routes.BLUEPRINTS,
     *analytics_routes.BLUEPRINTS,
     *android_routes.BLUEPRINTS,
-    *pages_routes.BLUEPRINTS,
+    *pages_routes.DOCUMENTED_BLUEPRINTS,
 )
-UNDOCUMENTED_BLUEPRINTS = media_routes.BLUEPRINTS
+# Routes that no client of the API calls, so the document has none of them.
+UNDOCUMENTED_BLUEPRINTS = (*media_routes.BLUEPRINTS, *pages_routes.BLUEPRINTS)
 # How each feature removes what it stores about a user. `tickets` is absent: it stores check-ins in
 # bookings, from which `bookings` removes the user.
 FORGET_FUNCTIONS = (

@@ -43,6 +43,7 @@ ROWS = (
             *("account_pages.verify", "account_pages.reset", "account_pages.file"),
             *("account_pages.void_email_change", "unsubscribe.show_page"),
             "invitation_page.invitation",
+            *("page_files.show_file", "page_files.show_texts"),
             *("swagger_ui.show", "api-docs.openapi_json"),
         ),
     ),

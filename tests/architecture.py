@@ -266,7 +266,13 @@ LAYERS: dict[str, dict[str, str]] = {
         "unsubscribing": "service",
     },
     "organizers": {"invitations": "service", "profiles": "service"},
-    "pages": {"page_session": "routes", "sign_in": "service"},
+    "pages": {
+        "page_language": "routes",
+        "page_session": "routes",
+        "rendering": "routes",
+        "sign_in": "service",
+        "static_files": "service",
+    },
     "payments": {
         "bounded_calls": "service",
         "mock": "service",

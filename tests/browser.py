@@ -1,6 +1,7 @@
 """A headless Chromium, driven over HTTP by the WebDriver protocol of chromedriver."""
 
 import base64
+import json
 import shutil
 import subprocess
 import time
@@ -109,3 +110,77 @@ class Browser:
         """Return the errors in the console: those of scripts, and violations of the policy."""
         entries = self._post("/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
+    def wait_for(self, condition, seconds=20):
+        """Wait until an expression of JavaScript is true, and return its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.run(f"return ({condition})")):
+            if time.monotonic() > deadline:
+                text = self.run("return document.body.innerText")
+                raise AssertionError(f"{condition}: {self.console_errors()} {text}")
+            time.sleep(0.05)
+        return value
+
+    def wait_for_text(self, text, selector="body", seconds=20):
+        """Wait until an element that is shown contains a text."""
+        found = f"document.querySelector({json.dumps(selector)})?.innerText"
+        return self.wait_for(f"{found}?.includes({json.dumps(text)})", seconds)
+
+    def text(self, selector="body"):
+        """Return the text of an element, as it is shown."""
+        return self.run("return document.querySelector(arguments[0]).innerText", selector)
+
+    def fill(self, selector, text):
+        """Replace the value of an input, and tell the page of it."""
+        script = """
+        const [selector, text] = arguments, input = document.querySelector(selector);
+        input.value = text;
+        input.dispatchEvent(new Event("input", {bubbles: true}));
+        input.dispatchEvent(new Event("change", {bubbles: true}));
+        """
+        self.run(script, selector, text)
+
+    def press_button(self, text, within="body"):
+        """Click the first button or link that is shown and has a text. Wait until there is one."""
+        script = """
+        [...document.querySelectorAll(%s)].find((each) =>
+          each.checkVisibility() && each.innerText.trim() === %s)
+        """
+        names = ("button", "a", "summary", "[role=tab]", "label.choice")
+        selector = ", ".join(f"{within} {name}" for name in names)
+        found = self.wait_for(script.strip() % (json.dumps(selector), json.dumps(text)))
+        self._post(f"/element/{found[ELEMENT]}/click", {})
+
+    def set_online(self, is_online):
+        """Connect the page to the network, or cut its connections off."""
+        self._cdp("Network.enable", {})
+        speeds = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self._cdp("Network.emulateNetworkConditions", {"offline": not is_online, **speeds})
+
+    def set_languages(self, languages):
+        """Send this Accept-Language from now on, such as `el,en;q=0.5`."""
+        self._cdp("Network.enable", {})
+        self._cdp("Network.setExtraHTTPHeaders", {"headers": {"Accept-Language": languages}})
+
+    def delete_cookies(self):
+        """Delete the cookies of the page's site."""
+        requests.delete(f"{self._url}{self._session}/cookie", timeout=20)
+
+    def list_violations(self, axe):
+        """Return what axe-core finds on the page, each with its elements.
+
+        Args:
+            axe: the source of axe-core.
+        """
+        self.run(axe)
+        script = """
+        const done = arguments[arguments.length - 1];
+        axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => done(violations.map(
+          ({id, help, nodes}) => `${id}: ${help}: ${nodes.map((each) => each.html).join(" | ")}`)));
+        """
+        return self._post("/execute/async", {"script": script, "args": []})
+
+    def is_wider_than_window(self):
+        """Return whether the page has to be scrolled sideways."""
+        script = "const {scrollWidth, clientWidth} = document.documentElement;"
+        return self.run(f"{script} return scrollWidth > clientWidth")

@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 
+from eventapp.pages import static_files
 from tests import pictures
 from tests.bookings_factories import Caller, event_of
 from tests.webhooks import create
@@ -16,6 +17,8 @@ IDENTITY = {"authorization", "x-device-id"}
 PRIVATE = "private, no-store"
 # The answers that a cache may store: those that set a Cache-Control of their own.
 CACHEABLE = {
+    "page_files.show_file",
+    "page_files.show_texts",
     "events.list_events",
     "events.popular_events",
     "events.suggest_texts",
@@ -82,6 +85,8 @@ def world(client, app, db):
         "payment_id": "0" * 24,
         "path": "swagger-ui.css",
         "file": "midnight-bakery.webp",
+        "version": static_files.VERSION,
+        "language": "el",
     }
     callers = {"nobody": {}, "device": DEVICE}
     callers |= {"attendee": ann.headers, "organizer": host.headers, "admin": root.headers}
@@ -109,6 +114,8 @@ def choose_values(rule, values):
         return {"file": "page.js"}
     if rule.endpoint == "account_pages.file":
         return {"file": "account.js"}
+    if rule.endpoint == "page_files.show_file":
+        return {"version": static_files.VERSION, "file": "css/base.css"}
     return {name: values[name] for name in rule.arguments}
 
 

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from eventapp.pages import static_files
 from tests import webhooks
 from tests.bookings_factories import Caller, context_of, event_of, refused, types
 from tests.factories import event_body
@@ -101,6 +102,8 @@ def samples(event_id, booking, holder, host):
         "webhook_id": webhooks.create(host)["webhookId"],
         "path": "index.css",
         "file": "x.jpg",
+        "version": static_files.VERSION,
+        "language": "el",
     }
 
 
@@ -346,6 +349,7 @@ OF_SERVER = {"/metrics", "/readyz", "/api/docs/<path:path>"}
 def look(app, client, ann, host, event_id):
     """A function that returns the bytes of all public answers, their headers included, by path."""
     samples = {"event_id": str(event_id), "path": "x", "file": "x", "reference": "EVT-XXXXXX"}
+    samples |= {"version": static_files.VERSION, "language": "el"}
     samples |= {"user_id": str(ann.id), "booking_id": "0" * 24, "ticket_id": "x"}
     samples |= {"organizer_id": str(host.id), "webhook_id": "0" * 24}
 

@@ -21,6 +21,7 @@ PATH_VALUES = {
     "quota_id": "7",
     "capability": "x",
     "file": "page.css",
+    "language": "el",
 }
 PATH_VALUES |= {"ticket_type_index": "0", "schedule_index": "0", "path": "favicon-16x16.png"}
 ACCEPT_ANY_PARAMETER = (
@@ -31,6 +32,7 @@ ACCEPT_ANY_PARAMETER = (
     "/api/docs",
     "/mails/",
     "/invitation",
+    *("/static/", "/e/", "/o/", "/b/", "/console", "/door", "/robots.txt", "/sitemap.xml"),
 )
 # Calendar feeds. The calendar of a booking is for its holder, and is none of them.
 FEEDS = ("/events.ics", "/events/77/calendar.ics")

@@ -126,8 +126,9 @@ def _add_headers(response: Response) -> Response:
         response.headers.extend(SWAGGER_UI_HEADERS)
     elif request.path.startswith(DASHBOARD_PATH):
         response.headers.extend(DASHBOARD_HEADERS)
-    elif POLICY in response.headers:  # The view has set one of its own: see `make_page_policy`.
-        response.headers.extend(COMMON_HEADERS)
+    elif POLICY in response.headers:  # The view has set one of its own, as pages do.
+        for name, value in COMMON_HEADERS:
+            response.headers.setdefault(name, value)
     else:
         response.headers.extend(API_HEADERS)
     response.headers.setdefault("Cache-Control", NOT_STORED)

@@ -1,5 +1,7 @@
-"""Routes of the pages."""
+"""The routes of the pages, and of their style sheets and scripts."""
 
-from eventapp.pages.routes import account_token
+from eventapp.pages.routes import account_token, files
 
-BLUEPRINTS = (account_token.bp,)
+# Calls that answer JSON, which are in the OpenAPI document.
+DOCUMENTED_BLUEPRINTS = (account_token.bp,)
+BLUEPRINTS = (files.bp,)

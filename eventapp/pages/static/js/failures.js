@@ -1,0 +1,59 @@
+// Says in a person's words why a call of the API failed.
+
+import { _, ngettext } from "./texts.js";
+
+export const OFFLINE = _("The server cannot be reached. Check your connection and try again.");
+export const SLOW = _("The server takes too long to answer. Try again in a moment.");
+export const UNREADABLE = _("The answer of the server cannot be read. Try again in a moment.");
+
+// By the code of a refusal, what it means.
+const MEANINGS = {
+  signed_out: _("You are signed out. Sign in again; what you have typed stays here."),
+  token_revoked: _("Your session has ended. Sign in again; what you have typed stays here."),
+  token_expired: _("Your session has ended. Sign in again; what you have typed stays here."),
+  forbidden: _("Your account may not do this."),
+  email_taken: _("Another account has this email address."),
+  event_not_found: _("There is no such event."),
+  booking_not_found: _("There is no such booking."),
+  sold_out: _("There are not enough tickets left."),
+  not_on_sale: _("These tickets are not on sale now."),
+  ticket_minimum: _("You need to book more tickets of this type."),
+  ticket_limit_exceeded: _("You cannot have so many tickets."),
+  already_booked: _("You already have a booking of this event."),
+  already_waitlisted: _("You are already on this waitlist."),
+  tickets_available: _("There are tickets: you can book them now."),
+  promo_not_found: _("There is no such code."),
+  promo_exhausted: _("This code has been used as often as it may be."),
+  promo_not_applicable: _("This code is not for these tickets."),
+  payment_under_way: _("A payment of this booking is under way."),
+  not_confirmed: _("This booking is not confirmed."),
+  not_enough_tickets: _("The booking has not so many tickets left."),
+  ticket_cancelled: _("This ticket is cancelled."),
+  ticket_checked_in: _("This ticket has been used at the door."),
+  cancellation_closed: _("It is too late to cancel this booking."),
+  database_unavailable: _("The server is busy or restarting. Try again in a moment."),
+};
+
+const FIELDS = _("Some fields need your attention.");
+const BROKEN = _("Something went wrong on the server. Try again later.");
+
+// Returns the sentence for a refusal. `retryAfter` is in seconds, null if unknown.
+export function describeFailure(status, body, retryAfter) {
+  if (status === 429) return describeWait(retryAfter || 60);
+  const meaning = MEANINGS[body.code];
+  if (meaning) return meaning;
+  if ([502, 503, 504].includes(status)) return MEANINGS.database_unavailable;
+  if (status >= 500) return BROKEN;
+  if (status === 401) return MEANINGS.signed_out;
+  if (status === 403) return MEANINGS.forbidden;
+  if (body.errors && Object.keys(body.errors).length) return FIELDS;
+  return body.message || BROKEN;
+}
+
+function describeWait(seconds) {
+  if (seconds <= 90) {
+    return ngettext("Too many attempts. Try again in %(num)s second.", "Too many attempts. Try again in %(num)s seconds.", seconds);
+  }
+  const minutes = Math.ceil(seconds / 60);
+  return ngettext("Too many attempts. Try again in %(num)s minute.", "Too many attempts. Try again in %(num)s minutes.", minutes);
+}

@@ -1,0 +1,68 @@
+"""Fixtures of tests in a browser: one Chromium for a module, and a server for each test.
+
+`check_page` checks an open page in all sizes and both colour schemes. With SCREENSHOTS set to a
+folder, it saves a picture of each there.
+"""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+
+from tests import npm_packages
+from tests.browser import CHROMIUM, DRIVER, Browser
+
+FOLDER = Path(__file__).resolve().parent
+WIDTHS = (320, 390, 1440)
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A browser window without cookies of earlier tests of other modules."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no chromium and chromedriver on this machine")
+    opened = Browser(tmp_path_factory.mktemp("browser"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def site(app, db):
+    """The URL of a server of the application, which runs in this process."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core."""
+    return (npm_packages.install(FOLDER) / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.fixture
+def check_page(browser, axe):
+    """A function that checks the open page. Its argument names the pictures."""
+
+    def check(name):
+        assert browser.console_errors() == []
+        for width in WIDTHS:
+            for is_dark in (False, True):
+                browser.resize(width, 900, dark=is_dark)
+                if SCREENSHOTS:
+                    mode = "dark" if is_dark else "light"
+                    picture = browser.screenshot()
+                    (Path(SCREENSHOTS) / f"{name}-{width}-{mode}.png").write_bytes(picture)
+                assert not browser.is_wider_than_window(), f"{name} at {width} px"
+                # Rules of the layout depend on the width, and those of contrast on the colours.
+                assert browser.list_violations(axe) == [], f"{name} at {width} px"
+        browser.resize(1280, 900)
+
+    return check
