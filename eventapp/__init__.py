@@ -36,6 +36,7 @@ from eventapp.announcements import log_notes as announcement_log
 from eventapp.announcements import routes as announcements_routes
 from eventapp.announcements import store as announcements_store
 from eventapp.bookings import event_transfer, offer_answers, store_payments, untold_holders
+from eventapp.bookings import links as booking_links
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
@@ -48,8 +49,9 @@ from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales import ticket_limit
 from eventapp.config import Config, load_config
 from eventapp.core import database, logging
-from eventapp.core.access import permissions, rate_limits
+from eventapp.core.access import link_callers, permissions, rate_limits
 from eventapp.core.access.booking_links import LinkKeys
+from eventapp.core.access.declarations import require_declared_permissions
 from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.clock import utc_now
@@ -231,7 +233,7 @@ def create_app(config: Config | None = None) -> Flask:
     db = set_up_database(app, config)
     set_up_services(app, config, db)
     register_blueprints(app, api)
-    permissions.require_declared_permissions(app)
+    require_declared_permissions(app)
     return app
 
 
@@ -253,6 +255,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     load_session = SessionReader().load_session
     readers = load_session, confirm_receipt, token_reader, organizers.read_memberships
     permissions.init_app(app, config, TABLE, *readers)
+    link_callers.init_app(app, config.jwt_secret, booking_links.is_current)
     PROXY_ADDRESSES.set(app, ProxyAddresses(config.proxy_addresses))
     rate_limits.init_app(app, config)
     undeclared_input.init_app(app)

@@ -1,4 +1,4 @@
-"""Say for each route which callers may use it, for which accounts, and which token scope it needs.
+"""Say for each route which callers may use it, for which accounts, and by which tokens.
 
 `eventapp/core/access/actions.py` explains the columns, and `eventapp/core/access/permissions.py`
 enforces them. The application does not start if a route has no row here, if a row names no route,
@@ -83,6 +83,10 @@ ROWS = (
             *("android.remove_favorite", "android.recommend", "android.register"),
             *("android.change_profile", "android.log_in"),
         ),
+    ),
+    (
+        Action("open the link of a booking, with a key", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
+        ("booking_links.open_link",),
     ),
     # Events.
     (
@@ -260,7 +264,7 @@ ROWS = (
         ),
     ),
     (
-        Action("see bookings", ANY_USER, USERS, ADMINS, BOOKINGS_READ, READERS),
+        Action("see bookings", ANY_USER, USERS, ADMINS, BOOKINGS_READ, READERS, is_for_links=True),
         (
             *("bookings.show_booking", "bookings.show_by_reference", "tickets.booking_tickets"),
             *("tickets.booking_calendar", "tickets.ticket_png", "tickets.ticket_svg"),
@@ -270,14 +274,40 @@ ROWS = (
     (
         Action("book and wait", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE, NO_TEAM),
         (
-            *("bookings.create_booking", "bookings.confirm_booking", "waitlist.join_waitlist"),
-            *("bookings.begin_payment", "ticket_attendees.set_attendee"),
-            *("waitlist.join", "offers.accept_offer", "offers.leave_waitlist"),
+            *("bookings.create_booking", "waitlist.join_waitlist", "waitlist.join"),
+            "offers.leave_waitlist",
         ),
     ),
     (
-        Action("cancel bookings", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE, MANAGERS),
+        Action(
+            "complete bookings",
+            ANY_USER,
+            USERS,
+            ADMINS,
+            BOOKINGS_WRITE,
+            NO_TEAM,
+            is_for_links=True,
+        ),
+        (
+            *("bookings.confirm_booking", "bookings.begin_payment", "offers.accept_offer"),
+            "ticket_attendees.set_attendee",
+        ),
+    ),
+    (
+        Action(
+            "cancel bookings",
+            ANY_USER,
+            USERS,
+            ADMINS,
+            BOOKINGS_WRITE,
+            MANAGERS,
+            is_for_links=True,
+        ),
         ("bookings.cancel_booking", "bookings.delete_booking", "bookings.cancel_tickets"),
+    ),
+    (
+        Action("replace the link of a booking", ANY_USER, USERS, NOBODY, None, NO_TEAM),
+        ("booking_links.rotate_link",),
     ),
     # Teams of organizers.
     (

@@ -20,6 +20,8 @@ MAX_ITEMS, MAX_TEXT, MAX_JSON = 2, 1000, 6000
 # of these, and of the secrets of API tokens and webhooks, is saved.
 MAX_WORD, SHOWN_OF_WORD = 100, 16
 SECRET = re.compile(r"evt_[A-Za-z0-9]{40}|whsec_[A-Za-z0-9+/=]{44}")
+# The key in the link of a booking.
+LINK_KEY = re.compile(r"(?<=\?key=lnk_)[\w-]{43}")
 # What the UIDs of calendar entries end with, and what stands for it.
 HOST_OF_UIDS = ("@127.0.0.1", "@tickets.example.org")
 SERVER_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
@@ -78,7 +80,7 @@ def _shorten(value: Any) -> Any:
         return value
     if (len(value) > MAX_WORD and " " not in value) or SECRET.fullmatch(value):
         return f"{value[:SHOWN_OF_WORD]}..."
-    return value
+    return LINK_KEY.sub("...", value)
 
 
 def main() -> None:

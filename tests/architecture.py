@@ -141,6 +141,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "ledger.store": "store",
         "ledger.types": "types",
         "links": "service",
+        "link_schemas": "schemas",
+        "store_links": "store",
         "notifications": "service",
         "recovery": "service",
         "payments": "service",

@@ -1,4 +1,4 @@
-"""Make the links of bookings, as mails to their holders have them."""
+"""Make and use the links of bookings, as mails to their holders have them."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -6,7 +6,8 @@ from bson import ObjectId
 
 from eventapp.accounts import service as accounts
 from eventapp.bookings import links
-from tests.bookings_factories import context_of
+from tests.bookings_factories import Caller, context_of
+from tests.factories import bearer
 
 
 def make_link(app, booking):
@@ -25,3 +26,19 @@ def make_key(app, booking):
     """Return the key of the link of a booking."""
     (key,) = parse_qs(urlsplit(make_link(app, booking)).query)["key"]
     return key
+
+
+def open_link(client, booking, key):
+    """Exchange a key for a token, and return the response."""
+    body = {"reference": booking["bookingReference"], "key": key}
+    return client.post("/api/bookings/link", json=body)
+
+
+class LinkCaller(Caller):
+    """A reader of a mail to the holder, who has no account, and uses the link in the mail."""
+
+    def __init__(self, client, app, booking):
+        answer = open_link(client, booking, make_key(app, booking))
+        assert answer.status_code == 200, answer.json
+        self.client, self.token = client, answer.json["token"]
+        self.id, self.headers = None, bearer(self.token)

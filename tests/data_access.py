@@ -49,6 +49,7 @@ WRITES: Table = {
         ),
     },
     "bookings": {
+        "bookings.store_links": ("linkVersion",),
         "bookings.store_untold_holders": ("holderIsShown",),
         "bookings.store": (
             *(INSERT, "active", "status", "slot", "userId", "organizerId"),
@@ -247,6 +248,7 @@ READS: Table = {
         "bookings.ledger.store": ("eventId", "organizerId", "createdAt", "entries"),
         "bookings.store": (ALL,),
         "bookings.store_copies": ("active", "scheduleId", "copiedMoves"),
+        "bookings.store_links": (ALL,),
         "bookings.store_due": (ALL,),
         "bookings.store_migration": (ALL,),
         "bookings.store_audits": (ALL,),

@@ -90,6 +90,21 @@ def find_begin(booking: BookedEntry) -> datetime:
     return current_schedules.find_day_start(booking["date"].date(), zone_name)
 
 
+def find_end(db: Db, booking: BookedEntry) -> datetime:
+    """Return when the entry of a booking is over, in UTC.
+
+    It is the present end of the entry, also for a booking that has ended. An entry that is gone or
+    unknown ended as the copy says.
+    """
+    schedules = current_schedules.find_schedules(db, [booking["eventId"]])
+    entry = find_entry(booking, schedules.get(booking["eventId"], ()))
+    if entry and "overAt" in entry:
+        return entry["overAt"]
+    return booking.get("endsAt") or current_schedules.find_over_at(
+        booking["date"].date(), booking.get("startsAt"), booking.get("timezone") or "UTC"
+    )
+
+
 def find_outdated(
     bookings: Iterable[StoredBooking], schedule: Sequence[ScheduleEntry]
 ) -> list[StoredBooking]:

@@ -9,6 +9,18 @@ class BookingNotFound(NotFound):
     code, message = "booking_not_found", "Booking not found"
 
 
+class LinkInvalid(NotFound):
+    """The key does not open the booking: it is wrong or has ended, or there is no such booking."""
+
+    code, message = "link_invalid", "This link is not valid, or has ended"
+
+
+class LinkEnded(Conflict):
+    """The booking has no link any more, because the event was over too long ago."""
+
+    code, message = "link_ended", "A booking has a link until 30 days after the event"
+
+
 class SoldOut(Conflict):
     """Too few tickets are left.
 

@@ -45,7 +45,7 @@ def accept_offer(
     Args:
         quantity: how many of the offered tickets to take; None for all. If it is more than were
             offered, all are taken.
-        booking_id: the id of the offer; None for the newest open one.
+        booking_id: the id of the offer; None for the newest open one, or that of the caller's link.
 
     Returns:
         The booking, which is held until the provider says that the money came.
@@ -54,7 +54,8 @@ def accept_offer(
         NoOffer, HoldExpired, PaymentUnderWay, PaymentFailed, ProviderUnavailable, EmailNotVerified:
             the booking is not confirmed.
     """
-    user_id = actor.require_user_id()
+    user_id = actor.require_holder_id()
+    booking_id = _choose_offer(actor, booking_id)
     if context.limits.requires_verified_email:
         require_verified_email(context.db, user_id)
     offers = _find_offers(context, user_id, event_id, booking_id)
@@ -64,6 +65,19 @@ def accept_offer(
     checkout = pay(context, newest["_id"], actor, PaymentRequest(quantity), now)
     offer_in_request(context, event_id, now)
     return checkout
+
+
+def _choose_offer(actor: Actor, booking_id: ObjectId | None) -> ObjectId | None:
+    """Return the id of the offer that a caller means; None for the newest open one.
+
+    Raises:
+        NoOffer: the caller has the link of another booking, and learns nothing of this one.
+    """
+    if actor.link is None:
+        return booking_id
+    if booking_id not in (None, actor.link.booking_id):
+        raise NoOffer
+    return actor.link.booking_id
 
 
 def _make_no_offer(offers: Sequence[StoredBooking], name: str, now: datetime) -> NoOffer:

@@ -117,7 +117,8 @@ def _require_visible(
 
 def is_holder_or_admin(booking: StoredBooking, actor: Actor) -> bool:
     """Return whether the caller is the holder of this booking, or an admin."""
-    return actor.may_manage(booking["userId"]) and actor.reaches_event(booking["eventId"])
+    is_allowed = actor.may_manage_booking(booking["_id"], booking["userId"])
+    return is_allowed and actor.reaches_event(booking["eventId"])
 
 
 def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor: Actor) -> bool:

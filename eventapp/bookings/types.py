@@ -305,6 +305,14 @@ class UnmigratedBooking(TypedDict):
     active: bool
 
 
+class LinkedBooking(TypedDict):
+    """What the link of a booking depends on."""
+
+    _id: ObjectId
+    userId: ObjectId | None
+    linkVersion: NotRequired[int]  # see StoredBooking
+
+
 class BookingTitle(TypedDict):
     """The title of a booked event."""
 

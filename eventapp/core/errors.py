@@ -78,6 +78,12 @@ class ScopeMissing(Forbidden):
     code, message = "scope_missing", "This API token may not make this call"
 
 
+class NotForLinks(Forbidden):
+    """The token of a booking's link may not make this call, whatever the holder may do."""
+
+    code, message = "not_for_links", "The link of a booking may not make this call"
+
+
 class NotFound(AppError):
     """The resource does not exist, or the caller may not see that it does."""
 

@@ -34,6 +34,18 @@ def find_begin(entry: ScheduleEntry) -> datetime:
     return schedule_times.find_begin(entry)
 
 
+def find_over_at(day: date, starts_at: datetime | None, zone_name: str) -> datetime:
+    """Return when an entry without a known end is over, in UTC.
+
+    Args:
+        day: its date.
+        starts_at: when it starts, in UTC; None if that is unknown.
+    """
+    zone = load_zone(zone_name)
+    start = starts_at.astimezone(zone).strftime("%H:%M") if starts_at else None
+    return schedule_times.compute_over_at(day, start, zone)
+
+
 def find_day_start(day: date, zone_name: str) -> datetime:
     """Return the first instant, in UTC, of a day in the zone with this IANA name."""
     return schedule_times.find_day_start(day, load_zone(zone_name))

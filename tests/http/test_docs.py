@@ -15,6 +15,7 @@ NO_SUCCESS = {
     ("post", "/api/auth/refresh"): 401,
     ("post", "/api/auth/reset-password"): 400,
     ("post", "/api/auth/verify-email"): 400,
+    ("post", "/api/bookings/link"): 404,
     ("post", "/api/auth/void-email-change"): 400,
     ("post", "/api/organizers/invitations/accept"): 403,
     ("patch", "/api/organizers/me/members/{member_id}"): 404,

@@ -19,7 +19,7 @@ OWNED = ("event_id", "booking_id", "user_id", "ticket_id", "reference")
 # The parameters of a path that name a part of an event, such as its first ticket type.
 PARTS = {"ticket_type_index": 0, "schedule_index": 0}
 # Actions on the events of others that every user may do: to book, and to write in their chats.
-FOR_ALL_EVENTS = {"book and wait", "write in chats", "keep favorites"}
+FOR_ALL_EVENTS = {"book and wait", "complete bookings", "write in chats", "keep favorites"}
 # The refusals of a foreign event, account and booking. Whether a booking exists is not told.
 REFUSALS = {"forbidden", "booking_not_found"}
 

@@ -9,6 +9,7 @@ from flask import Flask
 
 from eventapp.core.access import actions, permissions
 from eventapp.core.access.actions import PERMISSION_TABLE, Action, build_permission_table
+from eventapp.core.access.declarations import require_declared_permissions
 from tests import factories
 
 ROLES = ("attendee", "organizer", "admin")
@@ -56,35 +57,35 @@ def bare_app():
     app.add_url_rule("/declared", view_func=permissions.anyone(lambda: "x"), endpoint="declared")
     row = Action("look", actions.ANYONE, actions.NOBODY, actions.NOBODY, None, ())
     PERMISSION_TABLE.set(app, {"declared": row})
-    permissions.require_declared_permissions(app)
+    require_declared_permissions(app)
     return app
 
 
 def test_a_route_without_a_permission_is_an_error_at_start(bare_app):
     bare_app.add_url_rule("/undeclared", view_func=lambda: "x", endpoint="undeclared")
     with pytest.raises(RuntimeError, match="undeclared"):
-        permissions.require_declared_permissions(bare_app)
+        require_declared_permissions(bare_app)
 
 
 def test_a_route_without_a_row_in_the_table_is_an_error_at_start(bare_app):
     view = permissions.anyone(lambda: "x")
     bare_app.add_url_rule("/unlisted", view_func=view, endpoint="unlisted")
     with pytest.raises(RuntimeError, match=r"add a row .* for \['unlisted'\]"):
-        permissions.require_declared_permissions(bare_app)
+        require_declared_permissions(bare_app)
 
 
 def test_a_row_without_a_route_is_an_error_at_start(bare_app):
     table = PERMISSION_TABLE.get(bare_app)
     PERMISSION_TABLE.set(bare_app, {**table, "removed": table["declared"]})
     with pytest.raises(RuntimeError, match=r"without a route: \['removed'\]"):
-        permissions.require_declared_permissions(bare_app)
+        require_declared_permissions(bare_app)
 
 
 def test_a_row_for_other_callers_than_its_route_is_an_error_at_start(bare_app):
     row = Action("look", actions.ANY_USER, actions.NOBODY, actions.NOBODY, None, ())
     PERMISSION_TABLE.set(bare_app, {"declared": row})
     with pytest.raises(RuntimeError, match="declared is for anyone, but by its row for attendee"):
-        permissions.require_declared_permissions(bare_app)
+        require_declared_permissions(bare_app)
 
 
 def test_the_table_refuses_a_route_with_two_rows_and_unknown_scopes_and_team_roles():

@@ -71,7 +71,7 @@ def digest_key(actor: Actor, idempotency_key: str | None) -> str | None:
     """Return the digest of the caller and an Idempotency-Key; None without a key."""
     if idempotency_key is None:
         return None
-    text = f"{actor.require_user_id()} {idempotency_key}"
+    text = f"{actor.require_holder_id()} {idempotency_key}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -2,7 +2,8 @@
 
 A row of the table is an `Action`: what the caller of a route wants to do. It says which roles may
 call its routes, which of them may act on what is their own and on what belongs to others, and which
-scope an API token needs. `eventapp/permission_table.py` has the rows.
+scope an API token needs, and whether the token of a booking's link may call them.
+`eventapp/permission_table.py` has the rows.
 
 A new row chooses its team roles by the table of actions in docs/teams.md:
 
@@ -72,6 +73,8 @@ class Action:
             `own`.
         is_account_wide: whether its routes concern the whole account of the caller, so that a token
             for certain events is refused.
+        is_for_links: whether the token of a booking's link may call its routes, which then act on
+            that booking alone: see `Actor.may_manage_booking`.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Action:
     scope: str | None
     team: tuple[str, ...]
     is_account_wide: bool = False
+    is_for_links: bool = False
 
 
 # What a caller may do that no route has identified, such as the holder to whom a mail is written.

@@ -1,4 +1,7 @@
-"""The caller of a request: a logged-in user, a device without an account, or the shared guest."""
+"""The caller of a request: a user, a device without an account, or the shared guest.
+
+A user is logged in, or acts by an API token or by the link of a booking.
+"""
 
 import re
 from collections.abc import Callable
@@ -7,8 +10,9 @@ from dataclasses import dataclass, field
 from bson import ObjectId
 
 from eventapp.core.access.actions import OUTSIDE_REQUESTS, READERS, Action
+from eventapp.core.access.booking_links import BookingLink
 from eventapp.core.access.teams import NO_TEAMS, Membership, Teams
-from eventapp.core.errors import ScopeMissing, Unauthorized
+from eventapp.core.errors import NotForLinks, ScopeMissing, Unauthorized
 from eventapp.core.roles import ADMIN, ORGANIZER
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -35,7 +39,7 @@ class Actor:
     """The caller of a request.
 
     Attributes:
-        user_id: the logged-in user. It is None for a device, for the guest, and for a caller
+        user_id: the user. It is None for a device, for the guest, and for a caller
             without a token whom DEMO_OPEN admits.
         role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role. An API token of an
             admin has the role ORGANIZER: it reaches what is the admin's own.
@@ -44,6 +48,8 @@ class Actor:
         action: what the caller wants to do: the row of the route in the permission table. It says
             which roles may act on what is their own or belongs to others.
         token: the API token of the request; None without one.
+        link: the link of a booking by whose token the request was sent; None without one. Its
+            caller is the holder of this booking, in the role ATTENDEE, and may act on nothing else.
         teams: the memberships of the user in teams of organizers.
     """
 
@@ -53,6 +59,7 @@ class Actor:
     device_id: str | None = None
     action: Action = OUTSIDE_REQUESTS
     token: TokenGrant | None = None
+    link: BookingLink | None = None
     teams: Teams = field(default=NO_TEAMS, compare=False, repr=False)
 
     @property
@@ -73,7 +80,18 @@ class Actor:
         return f"device:{self.device_id}" if self.device_id else GUEST_FAVORITES_KEY
 
     def require_user_id(self) -> ObjectId:
-        """Return the id of the logged-in user.
+        """Return the id of the user, for what is of the whole account.
+
+        Raises:
+            Unauthorized: the caller has no account.
+            NotForLinks: the caller may act on one booking alone.
+        """
+        if self.link:
+            raise NotForLinks
+        return self.require_holder_id()
+
+    def require_holder_id(self) -> ObjectId:
+        """Return the id of the user, for what is of a booking that `may_manage_booking` allows.
 
         Raises:
             Unauthorized: the caller has no account.
@@ -84,7 +102,16 @@ class Actor:
 
     def may_manage(self, owner_id: ObjectId | None) -> bool:
         """Return True if the caller is this user, or may act on what belongs to other users."""
-        return self._is(owner_id) or self.role in self.action.foreign
+        return not self.link and (self._is(owner_id) or self.role in self.action.foreign)
+
+    def may_manage_booking(self, booking_id: ObjectId, holder_id: ObjectId | None) -> bool:
+        """Return True if the caller holds this booking, or may act on those of other users.
+
+        The token of a link allows it for the booking of the link alone.
+        """
+        if self.link:
+            return self.link.booking_id == booking_id and self._is(holder_id)
+        return self.may_manage(holder_id)
 
     def may_manage_event(self, event_id: int, organizer_id: ObjectId | None) -> bool:
         """Return True if the caller may act on this event of this organizer.

@@ -1,10 +1,11 @@
 """Identify the caller of a request, and declare which callers each route accepts.
 
-A caller is identified by the access token of a session, or by an API token. An API token acts for
-its owner, within its scopes and its events, and never as an admin; that of a door device of an
-admin may check in at its event, whose organizer may be somebody else. Both kinds of tokens are read
-from the database for each request, so that what has ended is refused at once. So are the teams of
-the caller, by the requests that need them.
+A caller is identified by the access token of a session, by an API token, or by the token of the
+link of a booking: see `link_callers`. An API token acts for its owner, within its scopes and its
+events, and never as an admin; that of a door device of an admin may check in at its event, whose
+organizer may be somebody else. All kinds of tokens are read from the database for each request, so
+that what has ended is refused at once. So are the teams of the caller, by the requests that need
+them.
 
 Every route has one of PERMISSION_DECORATORS, and a row in the permission table, which says the same
 and more: see `actions`. The application does not start if a route has none of either.
@@ -33,6 +34,8 @@ from eventapp.core.access.actions import (
 )
 from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader, TokenGrant
 from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, get_acting_role, is_api_token
+from eventapp.core.access.booking_links import BookingLink, is_link_token
+from eventapp.core.access.link_callers import identify_holder, read_link_token
 from eventapp.core.access.teams import MembershipReader, Teams
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
@@ -126,7 +129,7 @@ def current_claims() -> Claims:
     """
     if "claims" not in g:
         text = _read_token()
-        if text is None or is_api_token(text):
+        if text is None or is_api_token(text) or is_link_token(text):
             g.claims = {}
         else:
             g.claims = tokens.verify_token(text, "access")
@@ -162,6 +165,16 @@ def current_api_token() -> ApiToken:
     return token
 
 
+def current_link() -> BookingLink | None:
+    """Return the link by whose token the request was sent, which may have ended; None without one.
+
+    Raises:
+        Unauthorized: this server has not made the token, or it has expired.
+    """
+    text = _read_token()
+    return read_link_token(text) if text is not None and is_link_token(text) else None
+
+
 def current_actor() -> Actor:
     """Return the caller of this request.
 
@@ -180,6 +193,8 @@ def _identify_caller() -> Actor:
         return _identify_user(claims)
     if has_api_token():
         return _identify_token_owner(current_api_token())
+    if link := current_link():
+        return identify_holder(link, _current_action(), _read_device_id())
     return Actor(device_id=_read_device_id(), action=_current_action())
 
 
@@ -396,26 +411,3 @@ def check_permission(view: Callable[..., Any], values: Mapping[str, Any]) -> Non
     """
     check: PermissionCheck = view.check_permission  # type: ignore[attr-defined]
     check(values)
-
-
-def require_declared_permissions(app: Flask) -> None:
-    """Check that every route declares which callers it accepts, as its row in the table says.
-
-    Raises:
-        RuntimeError: a route has no such decorator or no row, a row has no route, or a row and the
-            decorator of its route differ.
-    """
-    table, views = PERMISSION_TABLE.get(app), app.view_functions
-    decorated = {name: getattr(view, "permission", None) for name, view in views.items()}
-    undeclared = sorted(name for name, permission in decorated.items() if permission is None)
-    if undeclared:
-        decorators = ", ".join(PERMISSION_DECORATORS)
-        raise RuntimeError(f"decorate with one of {decorators}: {undeclared}")
-    if missing := sorted(set(decorated) - set(table)):
-        raise RuntimeError(f"add a row to eventapp/permission_table.py for {missing}")
-    if unknown := sorted(set(table) - set(decorated)):
-        raise RuntimeError(f"eventapp/permission_table.py has rows without a route: {unknown}")
-    for name, permission in decorated.items():
-        if permission != table[name].callers:
-            expected = table[name].callers
-            raise RuntimeError(f"{name} is for {permission}, but by its row for {expected}")

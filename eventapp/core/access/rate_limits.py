@@ -1,8 +1,9 @@
 """Limit how many requests each caller may make in a fixed time window.
 
-A caller is a logged-in user, a door device, or else a network address. Each request counts towards
-a scope, which its method decides unless a decorator of this module is on its route. Refused guesses
-of a secret, such as a promo code, count towards one more, and those of API tokens towards another.
+A caller is a logged-in user, a door device, a booking whose link is used, or a network address.
+Each request counts towards a scope, which its method decides unless a decorator of this module is
+on its route. Refused guesses of a secret, such as a promo code, count towards one more, and those
+of API tokens towards another.
 RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
 `rate_limit_storage` keeps the counters, in the storage that RATE_LIMIT_STORAGE_URI names.
 """
@@ -20,7 +21,12 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 
 from eventapp.config import Config
-from eventapp.core.access.permissions import current_api_token, current_claims, has_api_token
+from eventapp.core.access.permissions import (
+    current_api_token,
+    current_claims,
+    current_link,
+    has_api_token,
+)
 from eventapp.core.access.rate_limit_storage import FallbackStorage
 from eventapp.core.app_key import AppKey
 from eventapp.core.errors import AppError, TooManyRequests, Unauthorized
@@ -241,7 +247,7 @@ def _get_caller_key() -> str:
     """Return the key of the logged-in user or, without a valid token, of the address.
 
     Users behind one address thus do not share a limit. An API token counts as its owner, but each
-    door device has limits of its own.
+    door device has limits of its own, and so has each booking whose link is used.
 
     Raises:
         TooManyRequests: the address has sent too many unknown API tokens.
@@ -249,6 +255,8 @@ def _get_caller_key() -> str:
     try:
         if has_api_token():
             return _find_token_key()
+        if link := current_link():
+            return f"booking:{link.booking_id}"
         user_id = current_claims().get("sub")
     except Unauthorized:  # The route refuses the token itself if it needs one.
         user_id = None
