@@ -53,7 +53,12 @@ ROWS = (
     ),
     (
         Action("use pages, by their cookie", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
-        ("account_token.create_token",),
+        (
+            "account_token.create_token",
+            *("account_sign_in.show_sign_in", "account_sign_in.submit_sign_in"),
+            *("account_sign_in.show_sign_up", "account_sign_in.submit_sign_up"),
+            *("account_sign_in.show_sign_out", "account_sign_in.submit_sign_out"),
+        ),
     ),
     (
         Action("recover an account", ANYONE, NOBODY, NOBODY, None, NO_TEAM),

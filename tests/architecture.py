@@ -269,6 +269,8 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "organizers": {"invitations": "service", "profiles": "service"},
     "pages": {
+        "account_schemas": "schemas",
+        "failures": "routes",
         "page_language": "routes",
         "page_session": "routes",
         "rendering": "routes",

@@ -7,6 +7,7 @@ from bson import ObjectId
 
 from eventapp.accounts import page_sessions
 from eventapp.accounts import service as accounts
+from eventapp.accounts.mail_requests import MAIL_SEALER as MAIL_SEALER
 from eventapp.accounts.page_sessions import OpenPageSession
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.database import Db

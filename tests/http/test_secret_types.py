@@ -341,6 +341,8 @@ def test_other_visibilities_are_refused(host, event_id, visibility):
 CHANGING_HEADERS = {"Date", "X-Request-Id"}
 # What begins with a time in a cursor: base64 of `{"at":`, as in the cursors of changes.
 CURSOR_WITH_TIME = re.compile(rb"eyJhdCI6[\w-]+")
+# Each page has another token for its form.
+FORM_TOKEN = re.compile(rb'(?<=name="csrfToken" value=")[^"]*')
 # Routes that tell of the server and not of events.
 OF_SERVER = {"/metrics", "/readyz", "/api/docs/<path:path>"}
 
@@ -359,7 +361,7 @@ def look(app, client, ann, host, event_id):
             for rule, path, answer in walk(app, client, headers, samples):
                 if rule not in OF_SERVER:
                     kept = [pair for pair in answer.headers if pair[0] not in CHANGING_HEADERS]
-                    data = CURSOR_WITH_TIME.sub(b"", answer.data)
+                    data = FORM_TOKEN.sub(b"", CURSOR_WITH_TIME.sub(b"", answer.data))
                     shown[name, path] = answer.status_code, kept, data
         return shown
 

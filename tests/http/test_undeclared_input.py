@@ -62,6 +62,11 @@ def list_routes(app):
     ]
 
 
+def is_page(answer):
+    """Return whether an answer is a page, on which errors have no code."""
+    return answer.content_type == "text/html; charset=utf-8"
+
+
 @pytest.fixture
 def send(client, admin):
     """Send a request as an admin, and close a stream at once."""
@@ -91,7 +96,10 @@ def test_a_route_without_a_body_refuses_any_but_an_empty_one(app, send, read_dat
         for raw, (code, fields) in NO_BODY_ERRORS.items():
             for content_type in ("application/json", "text/plain", None):
                 answer = send(method, path, data=raw, content_type=content_type)
-                assert (answer.status_code, answer.json["code"]) == (400, code), (method, path, raw)
+                assert answer.status_code == 400, (method, path, raw)
+                if is_page(answer):
+                    continue
+                assert answer.json["code"] == code, (method, path, raw)
                 assert (list(answer.json["errors"]) if fields else None) == fields
     assert read_database() == before
 
@@ -185,7 +193,10 @@ def test_a_body_larger_than_a_megabyte_is_413(send):
 def test_an_encoded_body_is_415_on_every_route(app, send):
     for method, path, _ in list_routes(app):
         answer = send(method, path, data=b"\x1f\x8b{}", headers={"Content-Encoding": "gzip"})
-        assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type"), path
+        assert answer.status_code == 415, path
+        if is_page(answer):
+            continue
+        assert answer.json["code"] == "unsupported_media_type", path
         assert answer.json["message"] == "Send the body without Content-Encoding"
     headers = {"Content-Encoding": "identity"}
     assert send("POST", "/api/notifications/read", data=b"{}", headers=headers).status_code == 200
