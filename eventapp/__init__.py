@@ -99,7 +99,7 @@ from eventapp.organizers import routes as organizers_routes
 from eventapp.organizers import service as organizers
 from eventapp.organizers import store as organizers_store
 from eventapp.pages import routes as pages_routes
-from eventapp.payment_settings import open_payment_providers, warn_of_key_mode
+from eventapp.payment_settings import open_payment_providers, set_up_page_payment
 from eventapp.payments import store_events as payment_events_store
 from eventapp.permission_table import TABLE
 from eventapp.promotions import routes as promotions_routes
@@ -309,7 +309,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(db)
     POPULARITY.set(app, popularity)
-    warn_of_key_mode(config)
+    set_up_page_payment(app, config)
     context = build_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)

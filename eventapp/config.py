@@ -19,6 +19,7 @@ from marshmallow.validate import OneOf, Range, Regexp
 from eventapp.core.clock import load_zone
 from eventapp.dotenv_file import DotenvError, read_dotenv
 from eventapp.instance_directory import UnsafeDirectory, load_or_create_secret, make_private
+from eventapp.payment_keys import find_payment_fault
 from eventapp.secret_strength import find_length_fault, find_secret_fault
 from eventapp.setting_parser import InvalidSettings, parse_fields
 from eventapp.setting_values import (
@@ -229,6 +230,12 @@ class Config:
         help="The secret key of the Stripe account, or a restricted one. PAYMENT_PROVIDER=stripe "
         "requires it. Keep it while there are payments by Stripe: refunds need it, too.",
     )
+    stripe_publishable_key: str | None = setting(
+        None,
+        Regexp(r"pk_(test|live)_\w+$", error="must begin with pk_test_ or pk_live_"),
+        help="The publishable key of the Stripe account, which pages send to browsers. Without it, "
+        "buyers can pay in apps but not on the pages. It needs the mode of STRIPE_SECRET_KEY.",
+    )
     stripe_webhook_secret: str | None = setting(
         None,
         Regexp(r"whsec_[\w+/=-]+$", error="must begin with whsec_"),
@@ -333,7 +340,8 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     )
     worker_count = _choose_worker_count(config)
     _refuse_demo_in_public(config)
-    _check_stripe(config, environ)
+    if fault := find_payment_fault(config, has_log=bool(environ.get("STRIPE_LOG"))):
+        raise ConfigError(fault)
     _prepare_instance_directory(config)
     secret = _choose_secret(config)
     if config.is_production and not config.public_base_url:
@@ -410,14 +418,3 @@ def _refuse_demo_in_public(config: Config) -> None:
         raise ConfigError(
             "DEMO_OPEN: is refused unless HOST is 127.0.0.1, ::1 or localhost, without a proxy"
         )
-
-
-def _check_stripe(config: Config, environ: Mapping[str, str]) -> None:
-    """Check that the settings of Stripe are complete, and that its library logs no secret."""
-    has_key = config.stripe_secret_key is not None
-    if config.payment_provider == "stripe" and not has_key:
-        raise ConfigError("STRIPE_SECRET_KEY: must be set when PAYMENT_PROVIDER is stripe")
-    if has_key and config.stripe_webhook_secret is None:
-        raise ConfigError("STRIPE_WEBHOOK_SECRET: must be set when STRIPE_SECRET_KEY is")
-    if has_key and environ.get("STRIPE_LOG"):
-        raise ConfigError("STRIPE_LOG: must not be set, because it prints what buyers pay with")

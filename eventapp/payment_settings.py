@@ -1,11 +1,13 @@
 """Open the payment providers that the settings name."""
 
 import structlog
+from flask import Flask
 
 from eventapp.config import Config, ConfigError
+from eventapp.pages.payment import PAGE_PAYMENT, PagePayment
 from eventapp.payments.provider import UnknownProvider
 from eventapp.payments.providers import Providers, open_providers
-from eventapp.payments.stripe import StripePayments, StripeSettings
+from eventapp.payments.stripe import PAGE_SOURCES, StripePayments, StripeSettings
 
 log = structlog.get_logger()
 
@@ -30,15 +32,39 @@ def read_stripe_settings(config: Config) -> StripeSettings | None:
     if config.stripe_secret_key is None or config.stripe_webhook_secret is None:
         return None
     return StripeSettings(
-        config.stripe_secret_key, config.stripe_webhook_secret, config.stripe_api_base
+        config.stripe_secret_key,
+        config.stripe_webhook_secret,
+        config.stripe_api_base,
+        config.stripe_publishable_key,
     )
 
 
-def warn_of_key_mode(config: Config) -> None:
-    """Log a warning if the key of Stripe moves no money in production, or real money elsewhere."""
+def choose_page_payment(config: Config) -> PagePayment:
+    """Return how buyers pay on the pages of this site."""
+    account = read_stripe_settings(config)
+    if account is None or config.payment_provider != StripePayments.name:
+        return PagePayment(config.payment_provider)
+    key = account.publishable_key
+    if key is None:
+        return PagePayment(StripePayments.name, is_available=False)
+    return PagePayment(StripePayments.name, key, sources=PAGE_SOURCES)
+
+
+def set_up_page_payment(app: Flask, config: Config) -> None:
+    """Let pages know how buyers pay, and warn of keys that are probably not what is meant."""
+    _warn_of_keys(config)
+    PAGE_PAYMENT.set(app, choose_page_payment(config))
+
+
+def _warn_of_keys(config: Config) -> None:
+    """Log a warning if the keys of Stripe move no money in production, move real money elsewhere,
+    or let nobody pay on pages.
+    """
     account = read_stripe_settings(config)
     if account is None or config.payment_provider != StripePayments.name:
         return
+    if account.publishable_key is None:
+        log.warning("STRIPE_PUBLISHABLE_KEY is not set: nobody can pay on the pages")
     if account.is_test and config.is_production:
         log.warning("STRIPE_SECRET_KEY belongs to test mode: no money moves")
     elif not (account.is_test or config.is_production):

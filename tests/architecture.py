@@ -273,6 +273,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "failures": "routes",
         "page_language": "routes",
         "page_session": "routes",
+        "payment": "service",
         "rendering": "routes",
         "sign_in": "service",
         "static_files": "service",

@@ -70,6 +70,12 @@ REFUND_EVENTS = frozenset(("refund.failed", "charge.refund.updated"))
 # Nothing that an attempt names is ever deleted at Stripe, so it belongs to another account or mode.
 MISSING = "resource_missing"
 NOT_CANCELLABLE = "payment_intent_unexpected_state"
+# https://docs.stripe.com/security/guide#content-security-policy: what a page that pays may load.
+PAGE_SOURCES: Mapping[str, tuple[str, ...]] = {
+    "script-src": ("https://js.stripe.com",),
+    "frame-src": ("https://js.stripe.com", "https://hooks.stripe.com"),
+    "connect-src": ("https://api.stripe.com",),
+}
 # Another request with the same idempotency key is not answered yet.
 KEY_IN_USE = "idempotency_key_in_use"
 FEE_PATH = "latest_charge.balance_transaction"
@@ -89,11 +95,13 @@ class StripeSettings:
         secret_key: the secret or restricted key of the account.
         webhook_secret: the signing secret of the webhook endpoint.
         api_base: where the API is, such as https://api.stripe.com.
+        publishable_key: what the pages of buyers call Stripe with; None if no page takes payments.
     """
 
     secret_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
     api_base: str
+    publishable_key: str | None = None
 
     @property
     def is_test(self) -> bool:

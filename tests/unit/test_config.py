@@ -49,6 +49,7 @@ DEFAULTS = {
     "CURRENCY": "EUR",
     "PAYMENT_PROVIDER": "mock",
     "STRIPE_SECRET_KEY": "",
+    "STRIPE_PUBLISHABLE_KEY": "",
     "STRIPE_WEBHOOK_SECRET": "",
     "STRIPE_API_BASE": "https://api.stripe.com",
     "SMTP_URL": "",
@@ -194,6 +195,8 @@ def test_values_are_parsed_and_blank_values_are_unset(load):
         ("CURRENCY", "euro"),
         ("STRIPE_SECRET_KEY", "pk_test_1"),
         ("STRIPE_SECRET_KEY", "sk_test_1 2"),
+        ("STRIPE_PUBLISHABLE_KEY", "sk_test_1"),
+        ("STRIPE_PUBLISHABLE_KEY", "rk_live_1"),
         ("STRIPE_WEBHOOK_SECRET", "sk_test_1"),
         ("STRIPE_API_BASE", "http://api.example.org"),
         ("STRIPE_API_BASE", "api.stripe.com"),
@@ -319,6 +322,13 @@ def test_the_key_of_stripe_may_stay_for_refunds(load):
     assert load(**STRIPE).stripe_secret_key
     with pytest.raises(ConfigError, match="^STRIPE_WEBHOOK_SECRET: "):
         load(STRIPE_SECRET_KEY="rk_test_51Hx")
+
+
+def test_the_publishable_key_of_stripe_belongs_to_its_secret_key(load):
+    assert load(STRIPE_PUBLISHABLE_KEY="pk_live_1", **STRIPE).stripe_publishable_key == "pk_live_1"
+    for key, settings in (("pk_test_1", STRIPE), ("pk_live_1", {})):
+        with pytest.raises(ConfigError, match=r"^STRIPE_PUBLISHABLE_KEY: "):
+            load(STRIPE_PUBLISHABLE_KEY=key, **settings)
 
 
 def test_the_log_of_the_library_of_stripe_is_refused(load):

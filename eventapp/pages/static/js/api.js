@@ -6,10 +6,12 @@
 
 import { describeFailure, OFFLINE, SLOW, UNREADABLE } from "./failures.js";
 
-const TIMEOUT_MS = 20000;
+const TIMEOUT_MS = 20000, CLOCK_ERROR_MS = 3000;
 // The source of tokens; pages of one booking have another one.
 let source = "/account/token";
 let held = null;
+// How far the server's clock is ahead of the browser's, in milliseconds.
+let clockLead = 0;
 
 // A refused or failed call. `status` is 0 without an answer, `code` and `errors` are those of the API.
 export class ApiError extends Error {
@@ -27,6 +29,11 @@ export class ApiError extends Error {
 export function useTokensOf(path) {
   source = path;
   held = null;
+}
+
+// Returns the time by the server's clock, as far as an answer has told it.
+export function serverTime() {
+  return Date.now() + clockLead;
 }
 
 // Returns who is signed in, as `user` of POST /account/token; null if nobody is.
@@ -93,11 +100,21 @@ async function fetchInTime(url, options, timeout = TIMEOUT_MS) {
   const limit = AbortSignal.timeout(timeout);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
   try {
-    return await fetch(url, { ...options, signal });
+    const response = await fetch(url, { ...options, signal });
+    // An answer to GET may be an old one from a cache.
+    const date = options.method === "GET" ? null : response.headers.get("Date");
+    if (date) noteClock(new Date(date));
+    return response;
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError(error.name === "TimeoutError" ? SLOW : OFFLINE);
   }
+}
+
+// The header has whole seconds, so a small difference says nothing.
+function noteClock(date) {
+  const lead = date - Date.now();
+  clockLead = Math.abs(lead) < CLOCK_ERROR_MS ? 0 : lead;
 }
 
 async function readJson(response) {
