@@ -7,14 +7,19 @@ import zlib
 import pytest
 
 
+def require_npm():
+    """Skip the test if there is no npm."""
+    if not shutil.which("npm"):
+        pytest.skip("needs Node.js with npm")
+
+
 def install(folder):
     """Install the packages of a folder, unless they are installed, and return `node_modules`.
 
     Args:
         folder: contains `package.json` and `package-lock.json`.
     """
-    if not shutil.which("npm"):
-        pytest.skip("needs Node.js with npm")
+    require_npm()
     modules = folder / "node_modules"
     marker = modules / ".installed"
     checksum = str(zlib.crc32((folder / "package-lock.json").read_bytes()))

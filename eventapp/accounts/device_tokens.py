@@ -124,6 +124,11 @@ def list_devices(db: Db, event_id: int) -> list[DeviceToken]:
     return store_device_tokens.find_by_event(db, event_id)
 
 
+def find_name(db: Db, token_id: ObjectId) -> str | None:
+    """Return the name of an API token or a device; None if it has ended."""
+    return store_device_tokens.find_name(db, token_id)
+
+
 def find_event_ids(db: Db, after: int, limit: int) -> list[int]:
     """Return ids of events with devices, in order: see `store_device_tokens.find_event_ids`."""
     return store_device_tokens.find_event_ids(db, after, limit)

@@ -39,6 +39,12 @@ def find_by_user(db: Db, user_id: ObjectId) -> list[DeviceToken]:
     return list(_devices(db).find(where, _DEVICE_FIELDS).sort("_id", -1))
 
 
+def find_name(db: Db, token_id: ObjectId) -> str | None:
+    """Return the name of an API token or a device; None if it has ended."""
+    found = _devices(db).find_one({"_id": token_id}, {"name": 1})
+    return found["name"] if found else None
+
+
 def find_event_ids(db: Db, after: int, limit: int) -> list[int]:
     """Return the ids of events with devices, in order.
 

@@ -100,6 +100,9 @@ class CheckIn(TypedDict):
 
     at: datetime  # UTC, when the ticket was checked in; never in the future
     scannedAt: datetime | None  # UTC, the scanner's time of an offline scan; None if online
+    # Of the API token or door device that checked it in; absent for a person's login, and in
+    # check-ins of older versions.
+    tokenId: NotRequired[ObjectId]
 
 
 class CheckInUndo(TypedDict):

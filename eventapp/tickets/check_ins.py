@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
+from eventapp.accounts import device_tokens
 from eventapp.bookings import service as bookings
 from eventapp.bookings.ledger import service as ledger
 from eventapp.bookings.ledger.types import LedgerEntry
@@ -29,45 +30,66 @@ CHECK_IN_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Scan:
-    """A code that a scanner read while it was offline.
+    """A ticket that a scanner checked in while it was offline.
 
     Attributes:
-        scanned_at: the time of the scanner's clock.
+        code: what the scanner read; None if the ticket was chosen from the list of the door.
+        ticket_id: the ticket that was chosen; None if a code was read.
+        scanned_at: the time of the scanner's clock; None for a check-in that is online.
     """
 
-    code: str
-    scanned_at: datetime
+    code: str | None = None
+    ticket_id: str | None = None
+    scanned_at: datetime | None = None
 
 
 class EventCheckIn:
     """Check-in at one event."""
 
-    def __init__(self, db: Db, event_id: int, key: TicketKey) -> None:
-        self.db, self.event_id, self.key = db, event_id, key
+    def __init__(
+        self, db: Db, event_id: int, key: TicketKey, token_id: ObjectId | None = None
+    ) -> None:
+        """Open the check-in.
+
+        Args:
+            token_id: of the API token or door device that checks in; None for a login.
+        """
+        self.db, self.event_id, self.key, self.token_id = db, event_id, key, token_id
 
     def check_in(
         self, code: str, now: datetime, scanned_at: datetime | None = None
     ) -> CheckedInTicket:
-        """Check in the ticket with this code and return it.
+        """Check in the ticket with this code and return it, as `check_scan_in` does."""
+        return self.check_scan_in(Scan(code=code, scanned_at=scanned_at), now)
+
+    def check_scan_in(self, scan: Scan, now: datetime) -> CheckedInTicket:
+        """Check in the ticket of a scan and return it.
 
         If several scanners send a code at the same time, one of them succeeds. An offline scan that
         is sent again gets the same answer again; it is recognized by its time. One that was made
         before the check-in of its ticket was undone checks nothing in.
 
-        Args:
-            scanned_at: the time of an offline scan. A time in the future counts as `now`.
+        A time of the scan in the future counts as `now`.
 
         Raises:
             TicketNotFound, AlreadyCheckedIn, ScanUndone: nothing is written.
         """
-        ticket = self.key.verify(self.event_id, code)
+        ticket = self._find_ticket(scan)
         if ticket is None:
             raise TicketNotFound
+        scanned_at = scan.scanned_at
         check_in: CheckIn = {"at": min(scanned_at or now, now), "scannedAt": scanned_at}
+        if self.token_id:
+            check_in["tokenId"] = self.token_id
         for _attempt in range(CHECK_IN_ATTEMPTS):
             if checked_in := self._try_to_check_in(ticket, check_in, now):
                 return checked_in
         raise TicketNotFound
+
+    def _find_ticket(self, scan: Scan) -> rules.Ticket | None:
+        if scan.code is not None:
+            return self.key.verify(self.event_id, scan.code)
+        return rules.parse_ticket_id(scan.ticket_id or "")
 
     def _try_to_check_in(
         self, ticket: rules.Ticket, check_in: CheckIn, now: datetime
@@ -86,13 +108,13 @@ class EventCheckIn:
             updated = self._store(ticket, check_in, None)
             booking = updated or booking
         type_names = dict(rules.iter_tickets(booking)) if booking else {}
-        if booking is None or ticket not in type_names:
+        if booking is None or ticket not in type_names or booking["eventId"] != self.event_id:
             raise TicketNotFound
         if updated is None:
             _refuse_undone_scan(booking, ticket, check_in["scannedAt"])
             if rules.find_check_in_time(booking, ticket) is None:
                 return None
-            _refuse_another_scan(booking, ticket, check_in["scannedAt"])
+            self._refuse_another_scan(booking, ticket, check_in["scannedAt"])
         shown = bookings.follow_event(self.db, booking)
         holder = show_holder(booking, find_holders(self.db, [booking]))
         return {
@@ -116,6 +138,23 @@ class EventCheckIn:
             check_in=check_in,
             entry=entry,
         )
+
+    def _refuse_another_scan(
+        self, booking: StoredBooking, ticket: rules.Ticket, scanned_at: datetime | None
+    ) -> None:
+        """Refuse a ticket that is checked in, unless by this very offline scan.
+
+        Raises:
+            AlreadyCheckedIn: the ticket was checked in by another scan.
+        """
+        check_in = booking["checkIns"][ticket.local_id]
+        if scanned_at is None or check_in["scannedAt"] != scanned_at:
+            token_id = check_in.get("tokenId")
+            raise AlreadyCheckedIn(
+                ticketId=ticket.ticket_id,
+                checkedInAt=check_in["at"],
+                checkedInBy=device_tokens.find_name(self.db, token_id) if token_id else None,
+            )
 
     def undo(self, ticket_id: str, now: datetime) -> UndoneTicket:
         """Undo the check-in of a ticket, which can then be checked in again or be cancelled.
@@ -180,13 +219,13 @@ class EventCheckIn:
         If a ticket was scanned several times, the earliest scan checks it in. A scan that is
         uploaded again gets the same result again, unless the check-in was undone.
         """
-        by_time = sorted(range(len(scans)), key=lambda index: scans[index].scanned_at)
+        by_time = sorted(range(len(scans)), key=lambda index: scans[index].scanned_at or now)
         results = {index: self._check_in_scan(scans[index], now) for index in by_time}
         return [results[index] for index in range(len(scans))]
 
     def _check_in_scan(self, scan: Scan, now: datetime) -> ScanResult:
         try:
-            ticket = self.check_in(scan.code, now, scan.scanned_at)
+            ticket = self.check_scan_in(scan, now)
         except TicketNotFound as error:
             return {"status": error.code}
         except AlreadyCheckedIn as error:
@@ -194,6 +233,7 @@ class EventCheckIn:
                 "status": error.code,
                 "ticketId": error.details["ticketId"],
                 "checkedInAt": error.details["checkedInAt"],
+                "checkedInBy": error.details["checkedInBy"],
             }
         except ScanUndone as error:
             return {
@@ -223,19 +263,6 @@ def _refuse_undone_scan(
         raise ScanUndone(ticketId=ticket.ticket_id, undoneAt=undo["at"])
 
 
-def _refuse_another_scan(
-    booking: StoredBooking, ticket: rules.Ticket, scanned_at: datetime | None
-) -> None:
-    """Refuse a ticket that is checked in, unless by this very offline scan.
-
-    Raises:
-        AlreadyCheckedIn: the ticket was checked in by another scan.
-    """
-    check_in = booking["checkIns"][ticket.local_id]
-    if scanned_at is None or check_in["scannedAt"] != scanned_at:
-        raise AlreadyCheckedIn(ticketId=ticket.ticket_id, checkedInAt=check_in["at"])
-
-
 def open_check_in(db: Db, event_id: int, actor: Actor, now: datetime) -> EventCheckIn:
     """Return the check-in of an event, for its organizer and admins.
 
@@ -243,4 +270,5 @@ def open_check_in(db: Db, event_id: int, actor: Actor, now: datetime) -> EventCh
         EventNotFound, Forbidden: there is no such event, or it is not the caller's.
     """
     events.get_managed(db, event_id, actor)
-    return EventCheckIn(db, event_id, load_key(db, now))
+    token_id = actor.token.token_id if actor.token else None
+    return EventCheckIn(db, event_id, load_key(db, now), token_id)

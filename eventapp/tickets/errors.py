@@ -25,6 +25,6 @@ class ScanUndone(Conflict):
 
 
 class AlreadyCheckedIn(Conflict):
-    """The ticket was checked in at `checkedInAt`."""
+    """The ticket was checked in at `checkedInAt`, by the device or API token `checkedInBy`."""
 
     code, message = "already_checked_in", "This ticket was checked in already"

@@ -1,9 +1,9 @@
 """Schemas of tickets and check-in. Class names appear in the OpenAPI document."""
 
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from eventapp.core.http.fields import MAX_INT64, StrictText, make_limit_field
 from eventapp.core.json import JsonObject
@@ -16,9 +16,25 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 
 class CheckInBody(Schema):
+    """The ticket to check in: by its code, or by its id from the list of the door."""
+
     EXAMPLE: ClassVar[JsonObject] = {"code": "the code of a ticket"}
 
-    code = fields.String(required=True, validate=validate.Length(1, MAX_CODE))
+    code = fields.String(validate=validate.Length(1, MAX_CODE))
+    ticketId = fields.String(
+        validate=validate.Length(1, MAX_CODE),
+        metadata={"description": "In place of `code`, for a person who was found by name."},
+    )
+
+    class Meta:
+        json_schema: ClassVar[dict[str, Any]] = {
+            "oneOf": [{"required": ["code"]}, {"required": ["ticketId"]}]
+        }
+
+    @validates_schema
+    def require_one_name(self, body: JsonObject, **_: object) -> None:
+        if ("code" in body) == ("ticketId" in body):
+            raise ValidationError("Send either code or ticketId.", "code")
 
 
 class UndoBody(Schema):
@@ -133,6 +149,13 @@ class Outcome(Schema):
     type = fields.String()
     name = _make_name_field(required=False)
     checkedInAt = fields.DateTime()
+    checkedInBy = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Of `already_checked_in`, the name of the device or API token that "
+            "checked the ticket in; null if a person did who was signed in, or if it has ended."
+        },
+    )
     undoneAt = fields.DateTime()
 
 

@@ -112,7 +112,11 @@ def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     found = store.find_checked_in(db, user_id)
     return {
         "checkIns": [
-            {"ticketId": rules.Ticket(str(booking["_id"]), local_id).ticket_id, **check_in}
+            {
+                "ticketId": rules.Ticket(str(booking["_id"]), local_id).ticket_id,
+                "at": check_in["at"],
+                "scannedAt": check_in["scannedAt"],
+            }
             for booking in found
             for local_id, check_in in booking["checkIns"].items()
         ],

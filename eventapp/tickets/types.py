@@ -105,6 +105,9 @@ class ScanResult(TypedDict):
     type: NotRequired[str]  # this and the next are present only if the status is "checked_in"
     name: NotRequired[str | None]
     checkedInAt: NotRequired[datetime | None]  # UTC; present if the ticket is checked in
+    # The name of the device or API token that checked it in, None if there is none or it has ended;
+    # present only if the status is "already_checked_in".
+    checkedInBy: NotRequired[str | None]
     undoneAt: NotRequired[datetime]  # UTC; present only if the status is "undone"
 
 

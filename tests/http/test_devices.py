@@ -187,6 +187,26 @@ class TestUse:
 
         assert eventually(find_last_use)
 
+    def test_a_refusal_names_the_device_that_checked_the_ticket_in(
+        self, db, host, ann, event, device
+    ):
+        (code,) = codes_of(ann, ann.book(event, 1))
+        assert device.check_in(event, code).status_code == 200
+        body = {"code": code, "scannedAt": "2026-01-01T10:00:00Z"}
+        for caller in (host, Device(host, event, name="Back door")):
+            answer = refused(
+                caller.call("POST", f"/events/{event}/check-in", {"code": code}),
+                409,
+                "already_checked_in",
+            )
+            assert answer["checkedInBy"] == "Main entrance"
+            uploaded = caller.call("POST", f"/events/{event}/check-in/batch", {"scans": [body]})
+            assert uploaded.json["results"][0]["checkedInBy"] == "Main entrance"
+        assert "tokenId" not in str(ann.get(f"/users/{ann.id}/export").json["checkIns"])
+        host.call("DELETE", f"/events/{event}/devices/{device.device_id}")
+        answer = host.call("POST", f"/events/{event}/check-in", {"code": code})
+        assert refused(answer, 409, "already_checked_in")["checkedInBy"] is None
+
     def test_its_list_holds_names_but_no_email_and_no_answers(self, db, ann, event, device):
         attendee = {"ticketTypeId": 1, "name": "Zoe Zest", "email": "zoe@example.org"}
         ann.book(event, attendees=[attendee])

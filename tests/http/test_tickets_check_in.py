@@ -149,6 +149,53 @@ class TestCheckIn:
         assert organizer.get(f"/users/{organizer.id}/export").json["checkIns"] == []
 
 
+class TestChosenTickets:
+    """Tickets of persons who were found by name in the list of the door."""
+
+    def test_a_chosen_ticket_is_checked_in_once(self, organizer, event, codes):
+        ticket_id = organizer.get(f"/events/{event}/check-in").json["tickets"][0]["ticketId"]
+        path = f"/events/{event}/check-in"
+        answer = organizer.call("POST", path, {"ticketId": ticket_id})
+        assert (answer.status_code, answer.json["ticketId"]) == (200, ticket_id)
+        assert answer.json["code"] in codes
+        again = refused(
+            organizer.call("POST", path, {"ticketId": ticket_id}), 409, "already_checked_in"
+        )
+        assert again["checkedInAt"] == answer.json["checkedInAt"]
+        refused(check_in(organizer, event, answer.json["code"]), 409, "already_checked_in")
+
+    def test_a_chosen_ticket_is_uploaded_with_scans(self, organizer, event, booking, codes):
+        chosen = {**scan(codes[0]), "ticketId": f"{booking['_id']}-1-1"}
+        del chosen["code"]
+        first = send(organizer, event, chosen, scan(codes[1]))
+        assert [each["status"] for each in first] == ["checked_in", "checked_in"]
+        assert send(organizer, event, chosen)[0] == first[0]
+        (later,) = send(organizer, event, scan(codes[0], minutes=1))
+        assert (later["status"], later["checkedInBy"]) == ("already_checked_in", None)
+
+    def test_no_ticket_of_another_event_can_be_chosen(self, db, organizer, event, booking):
+        other = event_of(db, 5, organizer_id=organizer.id)
+        for ticket_id in (f"{booking['_id']}-1-1", f"{booking['_id']}-1-3", "x"):
+            answer = organizer.call("POST", f"/events/{other}/check-in", {"ticketId": ticket_id})
+            refused(answer, 404, "ticket_not_found")
+        check_in_answer = organizer.call(
+            "POST", f"/events/{event}/check-in", {"ticketId": f"{booking['_id']}-1-1"}
+        )
+        assert check_in_answer.status_code == 200
+        refused(
+            organizer.call(
+                "POST", f"/events/{other}/check-in", {"ticketId": f"{booking['_id']}-1-1"}
+            ),
+            404,
+            "ticket_not_found",
+        )
+
+    def test_a_body_names_either_a_code_or_a_ticket(self, organizer, event, booking, codes):
+        body = {"code": codes[0], "ticketId": f"{booking['_id']}-1-1"}
+        answer = organizer.call("POST", f"/events/{event}/check-in", body)
+        refused(answer, 400, "validation_error")
+
+
 class TestList:
     def test_all_valid_tickets_are_listed(
         self, db, client, app, holder, organizer, event, booking, codes

@@ -40,8 +40,13 @@ def open_check_in(event_id: int) -> check_ins.EventCheckIn:
 @bp.response(200, CheckedIn)
 @bp.error_responses(404, 409)
 def check_in(body: JsonObject, event_id: int) -> Response:
-    """Check in the ticket with this code, once."""
-    return json_response(open_check_in(event_id).check_in(body["code"], utc_now()))
+    """Check in a ticket, once: the one with this code, or one that was found by name in the list.
+
+    409 `already_checked_in` has `checkedInAt`, and in `checkedInBy` the name of the device or API
+    token that checked it in, if that is known.
+    """
+    scan = check_ins.Scan(body.get("code"), body.get("ticketId"))
+    return json_response(open_check_in(event_id).check_scan_in(scan, utc_now()))
 
 
 @bp.route("/<whole:event_id>/check-in")
@@ -98,5 +103,8 @@ def check_in_batch(body: JsonObject, event_id: int) -> Response:
 
     A scan from before the check-in of its ticket was undone is `undone`: it checks nothing in.
     """
-    scans = [check_ins.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]
+    scans = [
+        check_ins.Scan(scan.get("code"), scan.get("ticketId"), scan["scannedAt"])
+        for scan in body["scans"]
+    ]
     return json_response({"results": open_check_in(event_id).upload_scans(scans, utc_now())})
