@@ -58,6 +58,8 @@ ROWS = (
             *("account_sign_in.show_sign_in", "account_sign_in.submit_sign_in"),
             *("account_sign_in.show_sign_up", "account_sign_in.submit_sign_up"),
             *("account_sign_in.show_sign_out", "account_sign_in.submit_sign_out"),
+            *("booking_pages.show_booking", "booking_pages.create_token"),
+            *("booking_pages.show_calendar", "booking_pages.show_receipt"),
         ),
     ),
     (

@@ -271,6 +271,8 @@ LAYERS: dict[str, dict[str, str]] = {
     "pages": {
         "account_schemas": "schemas",
         "failures": "routes",
+        "booking_cookie": "routes",
+        "booking_page": "service",
         "page_language": "routes",
         "page_session": "routes",
         "payment": "service",

@@ -24,6 +24,9 @@ from eventapp.core.access.booking_links import BookingLink
 from eventapp.core.database import Db
 from eventapp.notifications.types import Recipient
 
+# Routes and pages may not import the errors.
+__all__ = ["LinkInvalid"]
+
 # The refusals that may be guesses of a key.
 KEY_REFUSALS = (LinkInvalid,)
 # How long after the end of the booked entry the link is good.
@@ -37,12 +40,12 @@ class OpenedLink(NamedTuple):
     Attributes:
         booking: the booking that it opens.
         link: what a token for it must name.
-        ends_at: when the link ends.
+        ends_at: when the link ends; None for a booking that its holder has opened without it.
     """
 
     booking: StoredBooking
     link: BookingLink
-    ends_at: datetime
+    ends_at: datetime | None
 
 
 def make_link(context: BookingContext, booking: StoredBooking, holder: Recipient) -> str:
@@ -102,6 +105,21 @@ def open_link(context: BookingContext, reference: str, key: str, now: datetime) 
     return OpenedLink(booking, link, ends_at)
 
 
+def find_own_booking(
+    context: BookingContext, reference: str, user_id: ObjectId
+) -> OpenedLink | None:
+    """Return a booking of a signed-in user, as its link opens it; None if it is not the user's.
+
+    Its link may have ended after the event. The token for it is good nevertheless.
+    """
+    found = store_links.find_by_reference(context.db, reference.upper())
+    link = _find_present_link(context.db, found)
+    if link is None or link.user_id != user_id:
+        return None
+    booking = store.find_booking(context.db, link.booking_id)
+    return OpenedLink(booking, link, None) if booking else None
+
+
 def _find_present_link(db: Db, booking: LinkedBooking | None) -> BookingLink | None:
     """Return the link that a booking has now; None if it has none."""
     user_id = (booking and booking["userId"]) or ObjectId()
@@ -123,7 +141,8 @@ def find_end(db: Db, booking: StoredBooking) -> datetime:
 
 def limit_token(opened: OpenedLink, now: datetime) -> datetime:
     """Return when a token for a link that was just opened expires."""
-    return min(now + TOKEN_LIFETIME, opened.ends_at)
+    expires_at = now + TOKEN_LIFETIME
+    return min(expires_at, opened.ends_at) if opened.ends_at else expires_at
 
 
 def rotate_link(context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime) -> str:

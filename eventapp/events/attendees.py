@@ -25,6 +25,11 @@ MAX_SHOWN_LABEL = 60
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
+def list_asked(event: QuestionFields, type_id: int) -> list[Question]:
+    """Return the questions that the attendee with a ticket of this type is asked."""
+    return [each for each in event.get("questions", []) if is_asked_of(each, type_id)]
+
+
 def check_attendee(
     body: AttendeeInput, event: QuestionFields, type_id: int, path: str = ""
 ) -> Attendee:
@@ -39,7 +44,7 @@ def check_attendee(
         ValidationFailed: the email is not valid, a required answer is missing, an answer does not
             have the kind of its question, or the question is not asked of this ticket type.
     """
-    asked = [each for each in event.get("questions", []) if is_asked_of(each, type_id)]
+    asked = list_asked(event, type_id)
     faults: dict[str, str] = {}
     email = body.get("email") or None
     if email and (fault := find_email_error(email)):

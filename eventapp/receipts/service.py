@@ -93,6 +93,13 @@ def print_receipt(
     )
 
 
+def has_receipt(booking: StoredBooking) -> bool:
+    """Return whether a booking was paid, so that it has a receipt."""
+    items = [_build_item(item) for item in bookings.list_issued_items(booking)]
+    _subtotal, _discount, total = rules.sum_items(items)
+    return bool(total) and rules.was_confirmed(booking)
+
+
 def _build_receipt(context: BookingContext, booking: StoredBooking, now: datetime) -> NewReceipt:
     """Return the receipt of a booking, without its number.
 
@@ -101,7 +108,7 @@ def _build_receipt(context: BookingContext, booking: StoredBooking, now: datetim
     """
     items = [_build_item(item) for item in bookings.list_issued_items(booking)]
     subtotal, discount, total = rules.sum_items(items)
-    if not total or not rules.was_confirmed(booking):
+    if not has_receipt(booking):
         raise NoReceipt
     organizer_id, seller = _find_seller(context.db, booking)
     shown = bookings.follow_event(context.db, booking)

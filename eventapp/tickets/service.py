@@ -91,6 +91,12 @@ def draw_qr_code(text: str, picture_format: PictureFormat) -> bytes:
     return out.getvalue()
 
 
+def draw_inline_qr_code(text: str) -> str:
+    """Return a QR code with this text as an `svg` element, of the size that its page gives it."""
+    qr_code = segno.make(text, error=ERROR_CORRECTION)
+    return qr_code.svg_inline(border=BORDER, dark="#000", light="#fff", omitsize=True)
+
+
 def build_ticket_attachments(
     context: BookingContext, booking: StoredBooking, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:

@@ -1,6 +1,5 @@
 """The key of a booking's link gives a token, which acts for that booking and for nothing else."""
 
-import statistics
 import time
 from datetime import timedelta
 
@@ -94,7 +93,8 @@ def test_an_unknown_reference_and_a_wrong_key_do_the_same_work(client, app, book
         with counted_calls() as calls:
             open_link(client, target, "lnk_wrong")
         seen.append(calls)
-        spent[reference] = statistics.median(_time(client, target) for _ in range(15))
+        # The quickest of many: other programs on the machine make some slower.
+        spent[reference] = min(_time(client, target) for _ in range(30))
     assert seen[0] == seen[1]
     assert len(seen[0]) >= 2
     fast, slow = sorted(spent.values())

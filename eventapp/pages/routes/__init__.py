@@ -1,7 +1,7 @@
 """The routes of the pages, and of their style sheets and scripts."""
 
-from eventapp.pages.routes import account_sign_in, account_token, files
+from eventapp.pages.routes import account_sign_in, account_token, booking_link, files
 
 # Calls that answer JSON, which are in the OpenAPI document.
 DOCUMENTED_BLUEPRINTS = (account_token.bp,)
-BLUEPRINTS = (files.bp, account_sign_in.bp)
+BLUEPRINTS = (files.bp, account_sign_in.bp, booking_link.bp)
