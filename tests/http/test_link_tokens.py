@@ -13,8 +13,10 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.access.link_callers import LINK_AUTHENTICATION
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import NotForLinks, Unauthorized
+from eventapp.payments.providers import Providers
 from tests.booking_links import LinkCaller, make_key, make_link, open_link
-from tests.bookings_factories import Caller, context_of, event_of, refused
+from tests.bookings_factories import Caller, changed, context_of, event_of, refused
+from tests.buyer_provider import BuyerProvider
 from tests.factories import bearer, day, make_user
 from tests.http.test_api_token_scopes import list_identifying_routes
 from tests.http.test_booking_links import Registered
@@ -171,6 +173,21 @@ def test_the_token_confirms_a_hold(client, app, db, holder):
     begun = reader.call("POST", path, None, Idempotency_Key="pay-1")
     assert begun.json["data"]["booking"]["status"] == "confirmed"
     assert reader.confirm(held).json["data"]["booking"]["status"] == "confirmed"
+
+
+def test_the_token_begins_a_payment_at_the_provider_and_gets_its_secret(client, app, db, holder):
+    provider = BuyerProvider()
+    with changed(context_of(app), payments=Providers(provider)):
+        booking = holder.book(event_of(db, 5), hold=True)
+        reader = LinkCaller(client, app, booking)
+        begun = reader.confirm(booking).json["data"]["booking"]
+        assert begun["status"] == "held"
+        assert begun["payment"]["clientSecret"].startswith("secret-")
+        path = f"/bookings/{booking['_id']}/payments"
+        again = reader.call("POST", path, None, Idempotency_Key="pay-1")
+        refused(again, 409, "payment_under_way")
+        assert "clientSecret" not in show(reader, booking).json["data"]["booking"]["payment"]
+        reader.cancel(booking)
 
 
 def make_offer(db, holder, other):
