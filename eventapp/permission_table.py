@@ -40,9 +40,8 @@ ROWS = (
         (
             *("health.show_addresses", "health.healthz", "health.metrics", "health.readyz"),
             *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
-            *("account_pages.verify", "account_pages.reset", "account_pages.file"),
-            *("account_pages.void_email_change", "unsubscribe.show_page"),
-            "invitation_page.invitation",
+            *("account_links.verify", "account_links.reset", "account_links.void_email_change"),
+            *("account_links.forgot", "account_links.invitation", "account_links.unsubscribe"),
             *("page_files.show_file", "page_files.show_texts"),
             *("swagger_ui.show", "api-docs.openapi_json"),
         ),
@@ -60,6 +59,9 @@ ROWS = (
             *("account_sign_in.show_sign_out", "account_sign_in.submit_sign_out"),
             *("booking_pages.show_booking", "booking_pages.create_token"),
             *("booking_pages.show_calendar", "booking_pages.show_receipt"),
+            *("account.show_start", "account.show_bookings", "account.show_waitlist"),
+            *("account.show_notifications", "account.show_profile", "account.show_sessions"),
+            *("account.show_preferences", "account.show_data"),
         ),
     ),
     (

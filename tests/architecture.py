@@ -270,6 +270,7 @@ LAYERS: dict[str, dict[str, str]] = {
     "organizers": {"invitations": "service", "profiles": "service"},
     "pages": {
         "account_schemas": "schemas",
+        "account_views": "service",
         "failures": "routes",
         "booking_cookie": "routes",
         "booking_page": "service",

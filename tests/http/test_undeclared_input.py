@@ -28,7 +28,7 @@ ACCEPT_ANY_PARAMETER = (
     "/android/api/",
     "/images/",
     "/dashboard",
-    "/account/",
+    "/account",
     "/api/docs",
     "/mails/",
     "/invitation",

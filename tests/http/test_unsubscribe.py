@@ -201,7 +201,7 @@ def test_a_get_changes_nothing_and_moves_the_key_to_the_fragment(client, ann, ho
     assert answer.headers["Cache-Control"] == "private, no-store"
     page = client.get("/mails/unsubscribe")
     assert page.content_type == "text/html; charset=utf-8"
-    assert 'data-call="/mails/unsubscribe"' in page.text
+    assert "js/account/unsubscribe.js" in page.text
     assert preferences_of(ann)["unsubscribedOrganizers"] == []
 
 

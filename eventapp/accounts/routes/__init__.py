@@ -1,6 +1,6 @@
 """Routes of accounts, sessions and profile photos."""
 
-from eventapp.accounts.routes import api_tokens, auth, pages, photos, recovery, unsubscribe, users
+from eventapp.accounts.routes import api_tokens, auth, photos, recovery, unsubscribe, users
 
 BLUEPRINTS = (
     auth.bp,
@@ -8,7 +8,5 @@ BLUEPRINTS = (
     recovery.bp,
     users.bp,
     photos.bp,
-    pages.bp,
-    pages.invitation_bp,
     unsubscribe.bp,
 )

@@ -1,13 +1,12 @@
 """Routes for the links in mails by which their reader gets no more of them, without logging in.
 
-A mail program sends the POST itself (RFC 8058, one click). A browser opens the page, which sends it
-when its button is pressed. A GET changes nothing.
+A mail program sends the POST itself (RFC 8058, one click). A browser opens the page of the same
+address (`eventapp/pages`), which sends it when its button is pressed.
 """
 
 from flask import Response
 
 from eventapp.accounts import mail_preferences
-from eventapp.accounts.routes.pages import send_page
 from eventapp.accounts.schemas import OneClickBody, UnsubscribeQuery
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import count_refusals, no_rate_limit
@@ -25,14 +24,6 @@ bp = Blueprint(
     description="Accounts",
     ignores_unknown_parameters=True,
 )
-
-
-@bp.route("/unsubscribe")
-@anonymous
-@bp.response(200, content_type="text/html")
-def show_page() -> Response:
-    """Return the page on which the reader of a mail unsubscribes, by the key in the fragment."""
-    return send_page("unsubscribe.html", "key")
 
 
 @bp.route("/unsubscribe", methods=["POST"])

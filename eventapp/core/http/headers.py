@@ -30,11 +30,6 @@ DASHBOARD_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     f"connect-src 'self'; {_STRICT}"
 )
-# A page with a style sheet and a script of this server, and a form.
-PAGE_WITH_FILES_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-)
 SWAGGER_UI_PATH, DASHBOARD_PATH = "/api/docs", "/dashboard"
 POLICY = "Content-Security-Policy"
 COMMON_HEADERS = (

@@ -44,8 +44,33 @@ const MEANINGS = {
   ticket_cancelled: _("This ticket is cancelled."),
   ticket_checked_in: _("This ticket has been used at the door."),
   cancellation_closed: _("It is too late to cancel this booking."),
+  token_invalid: _("This link is not valid any more. Ask for a new one."),
+  key_invalid: _("This link is not valid. Sign in to choose which mails come."),
+  wrong_password: _("The password is wrong."),
+  email_not_verified: _("Verify your email address first: open the link that we mailed to you."),
+  already_verified: _("Your email address is verified already."),
+  mail_unavailable: _("This server sends no mails, so the address cannot be changed."),
+  last_admin: _("You are the last admin: make somebody else an admin first."),
+  organizer_has_events: _("You have events that are not over. Cancel or delete them first."),
+  session_not_found: _("This session has ended already."),
+  already_member: _("You are in this team already."),
+  team_full: _("This team is full."),
+  too_many_teams: _("You are in too many teams: leave one first."),
   database_unavailable: _("The server is busy or restarting. Try again in a moment."),
 };
+
+// Sentences of the API about a field.
+const FAULTS = {
+  "The current password is wrong": _("The password is wrong."),
+  "Missing data for required field.": _("This is needed."),
+  "Not a valid email address.": _("Enter an email address, such as ada@example.org."),
+  "Must not hold @.": _("It may have no @."),
+};
+
+// Returns what a sentence of the API about a field says, in a person's words if they are known.
+export function describeFault(sentence) {
+  return FAULTS[sentence] || sentence;
+}
 
 const FIELDS = _("Some fields need your attention.");
 const BROKEN = _("Something went wrong on the server. Try again later.");

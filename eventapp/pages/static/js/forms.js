@@ -4,6 +4,7 @@
 // `schedule.0.date`. The API names refused fields in the same way.
 
 import { fill, h, showMessage } from "./dom.js";
+import { describeFault } from "./failures.js";
 
 // Calls `send` when the form is submitted, once at a time, and shows its failure in `message`.
 // The form can be sent again after it failed.
@@ -64,7 +65,7 @@ export function showFailure(form, message, error) {
   for (const [path, sentences] of Object.entries(flatten(error.errors || {}))) {
     const input = form.querySelector(`[name="${CSS.escape(path)}"]`);
     if (input) {
-      showError(input, sentences.join(" "));
+      showError(input, sentences.map(describeFault).join(" "));
       first ||= input;
     } else {
       unplaced.push(`${path}: ${sentences.join(" ")}`);
