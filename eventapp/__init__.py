@@ -369,8 +369,9 @@ def build_booking_context(
     """
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     sealer = Sealer(config.jwt_secret, SEAL_PURPOSE)
-    keys = UnsubscribeKeys(config.jwt_secret)
-    outbox = open_outbox(config.smtp_url, config.mail_from, base_url, sealer, keys)
+    settings = (config.smtp_url, config.mail_from, base_url)
+    keys = (UnsubscribeKeys(config.jwt_secret), LinkKeys(config.jwt_secret))
+    outbox = open_outbox(*settings, sealer, *keys, tickets.draw_ticket_codes)
     return BookingContext(
         db,
         inventory=Inventory(db, event_changes),
@@ -384,7 +385,7 @@ def build_booking_context(
         default_zone=config.default_zone,
         webhook_sealer=Sealer(config.jwt_secret, webhooks.SEAL_PURPOSE),
         allow_private_webhooks=config.webhook_allow_private,
-        link_keys=LinkKeys(config.jwt_secret),
+        link_keys=outbox.link_keys,
     )
 
 

@@ -259,9 +259,9 @@ LAYERS: dict[str, dict[str, str]] = {
         "account_texts": "rules",
         "live": "service",
         "mail_templates": "service",
+        "mailed_bookings": "service",
+        "notification_texts": "rules",
         "texts": "rules",
-        "texts_el": "rules",
-        "texts_en": "rules",
         "outbox": "service",
         "smtp": "service",
         "store_outbox": "store",
@@ -406,7 +406,10 @@ LAYER_RULES = {
         core=frozenset({"database"}),
         libraries=frozenset({"pymongo", "bson", "gridfs"}),
     ),
-    "rules": Layer("rules", "types", core=frozenset({"roles", "languages", "textsearch"})),
+    "rules": Layer(
+        *("rules", "types"),
+        core=frozenset({"roles", "languages", "textsearch", "translations"}),
+    ),
     "types": Layer("types", libraries=frozenset({"bson"})),
     "errors": Layer("errors", core=frozenset({"errors"})),
 }

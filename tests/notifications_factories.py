@@ -32,6 +32,23 @@ FACTS = {
     "expiresAt": None,
     "refund": None,
 }
+# What the text of any kind of notification needs, apart from a time in `expiresAt`.
+ALL_FACTS = {
+    **FACTS,
+    "gross": 35,
+    "discount": 5,
+    "revenue": 30,
+    "schedule": [{"date": "2030-05-02", "location": "Larissa"}],
+    "reason": "event_over",
+    "left": 1,
+    "period": "daily",
+    "from": "2030-04-30",
+    "to": "2030-04-30",
+    "organizer": "A <of> B",
+    "subject": "News",
+    "text": "Doors open at <of> seven.",
+    "webhookHost": "hooks.example.org",
+}
 ITEMS = [{"type": "General", "quantity": 2, "unitPrice": 20, "subtotal": 40}]
 
 
@@ -40,7 +57,13 @@ def make_notification(kind="booking_confirmed", *, key=None, email="ann@example.
     return NewNotification(
         key=key or f"test:{ObjectId()}",
         kind=kind,
-        recipient=Recipient(changes.pop("user_id", ObjectId()), "Ann", email),
+        recipient=Recipient(
+            changes.pop("user_id", ObjectId()),
+            "Ann",
+            email,
+            language=changes.pop("language", "en"),
+            credentials_version=changes.pop("credentials_version", 0),
+        ),
         occurred_at=utc_now(),
         data={**FACTS, **changes.pop("data", {})},
         mail_data=changes.pop("mail_data", {"items": ITEMS, "totalPrice": 40}),
@@ -111,10 +134,15 @@ class Mailbox:
             self.received += [(to, envelope.content) for to in envelope.rcpt_tos]
         return answer
 
-    def outbox(self, timeout=5.0):
-        """Return an outbox that sends to this server."""
+    def outbox(self, timeout=5.0, **parts):
+        """Return an outbox that sends to this server.
+
+        Args:
+            parts: further attributes of the outbox.
+        """
         connect = partial(SmtpConnection, f"smtp://127.0.0.1:{self.port}", timeout=timeout)
-        return Outbox(connect, "Events <events@tickets.example>", "https://tickets.example")
+        sender = "Events <events@tickets.example>"
+        return Outbox(connect, sender, "https://tickets.example", **parts)
 
 
 @contextmanager

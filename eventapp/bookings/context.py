@@ -1,7 +1,6 @@
 """The dependencies of the bookings services, built once for each process."""
 
 from collections.abc import Callable, Container, Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
@@ -19,12 +18,12 @@ from eventapp.events.service import list_visible_types
 from eventapp.events.types import SaleState
 from eventapp.inventory.service import Inventory
 from eventapp.notifications.outbox import Outbox
-from eventapp.notifications.types import Attachment
+from eventapp.notifications.types import Attachment, MailTicket
 from eventapp.payments.providers import Providers
 
-# Returns the ticket codes of a confirmed booking and the files to attach to its mail.
+# Returns the tickets of a confirmed booking and the files to attach to its mail.
 TicketAttachments = Callable[
-    ["BookingContext", StoredBooking, datetime], tuple[list[str], tuple[Attachment, ...]]
+    ["BookingContext", StoredBooking], tuple[list[MailTicket], tuple[Attachment, ...]]
 ]
 
 

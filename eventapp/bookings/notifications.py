@@ -23,7 +23,13 @@ from eventapp.due_work.service import DueRun, PartsFailed, process_due
 from eventapp.events import alerts as event_alerts
 from eventapp.events.types import RescheduledEvent
 from eventapp.notifications import service as notifications
-from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient
+from eventapp.notifications.types import (
+    Attachment,
+    Facts,
+    MailTicket,
+    NewNotification,
+    Recipient,
+)
 from eventapp.waitlist import notifications as waitlist_notifications
 
 BATCH_SIZE = 200
@@ -96,7 +102,7 @@ def _build_booking_notification(
         facts["left"] = rules.count_left_after(booking, cancellation)
         facts["quantity"] = len(cancellation["places"])
         facts["refund"] = refund["amount"] if refund else None
-    codes, files = _build_attachments(context, booking, kind, due_since)
+    tickets, files = _build_attachments(context, booking, kind)
     return NewNotification(
         key=key,
         kind=kind,
@@ -108,24 +114,25 @@ def _build_booking_notification(
             "totalPrice": booking["totalPrice"],
             "discount": rules.from_cents(booking.get("discountCents", 0)),
             "promoCode": booking.get("promoCode", ""),
-            "codes": codes,
+            "ticketList": tickets,
+            "linkVersion": booking.get("linkVersion", 0),
         },
         attachments=files,
     )
 
 
 def _build_attachments(
-    context: BookingContext, booking: StoredBooking, kind: str, now: datetime
-) -> tuple[list[str], tuple[Attachment, ...]]:
-    """Return the ticket codes and files for the mail of a confirmation or cancellation.
+    context: BookingContext, booking: StoredBooking, kind: str
+) -> tuple[list[MailTicket], tuple[Attachment, ...]]:
+    """Return the tickets and files for the mail of a confirmation or cancellation.
 
-    A mail about cancelled tickets has the codes of those that are left. There are none for other
+    A mail about cancelled tickets has those that are left. There are none for other
     mails, or if the booking has ended since.
     """
     has_tickets = kind in (rules.BOOKING_CONFIRMED, rules.TICKETS_CANCELLED)
     is_confirmed = has_tickets and booking["status"] == rules.CONFIRMED
     if context.ticket_attachments and (is_confirmed or kind in CANCELLATIONS):
-        return context.ticket_attachments(context, booking, now)
+        return context.ticket_attachments(context, booking)
     return [], ()
 
 
@@ -218,7 +225,7 @@ def _notify_of_move(
     ]
     holders = accounts.find_recipients(context.db, _collect_holder_ids([*moved, *missed]))
     pending = [
-        _build_change_notification(context, event, booking, holders[user_id], now)
+        _build_change_notification(context, event, booking, holders[user_id])
         for booking in (*moved, *missed)
         if (user_id := booking["userId"]) and user_id in holders
     ]
@@ -233,11 +240,10 @@ def _build_change_notification(
     event: RescheduledEvent,
     booking: StoredBooking,
     holder: Recipient,
-    now: datetime,
 ) -> NewNotification:
     files: tuple[Attachment, ...] = ()
     if context.ticket_attachments:
-        _codes, files = context.ticket_attachments(context, booking, now)
+        _tickets, files = context.ticket_attachments(context, booking)
     last_change = event_alerts.find_last_schedule_change(event)
     return NewNotification(
         key=f"event:{event['eventId']}:{last_change['rev']}:{booking['_id']}",
@@ -245,5 +251,6 @@ def _build_change_notification(
         recipient=holder,
         occurred_at=last_change["at"],
         data={**_render_facts(booking), "schedule": event_alerts.present_schedule(event)},
+        mail_data={"linkVersion": booking.get("linkVersion", 0)},
         attachments=files,
     )

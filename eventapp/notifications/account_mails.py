@@ -15,6 +15,7 @@ from eventapp.core.database import Db
 from eventapp.core.languages import DEFAULT_LANGUAGE
 from eventapp.notifications import account_texts, rules, store_outbox
 from eventapp.notifications.mail_templates import render_template
+from eventapp.notifications.texts import get_mail_texts
 from eventapp.notifications.types import AccountFacts, MailStatus, QueuedMail
 
 TEMPLATE = "account"
@@ -53,8 +54,9 @@ def queue(db: Db, mail: AccountMail, sealer: Sealer, now: datetime) -> None:
     Args:
         sealer: encrypts the bodies if the mail has a link, because the link holds a token.
     """
-    text = account_texts.get_text(mail.kind, mail.language)
-    context = account_texts.make_context(text, mail.facts, mail.link, mail.language)
+    texts = get_mail_texts(mail.language)
+    text = account_texts.get_text(mail.kind, texts)
+    context = account_texts.make_context(text, mail.facts, mail.link, texts)
     bodies = {each: render_template(f"{TEMPLATE}.{each}", context) for each in ("txt", "html")}
     stored: QueuedMail = {
         "_id": ObjectId(),

@@ -6,7 +6,7 @@ then receive it twice, with the same Message-ID.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from typing import Protocol
 import structlog
 from bson import ObjectId
 
+from eventapp.core.access.booking_links import LinkKeys
 from eventapp.core.access.emails import encode_email_domain
 from eventapp.core.access.sealing import CannotOpen, Sealer
 from eventapp.core.clock import start_clock
@@ -28,6 +29,7 @@ from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun
 from eventapp.notifications import rules, store_outbox
 from eventapp.notifications.account_mails import open_bodies
+from eventapp.notifications.mailed_bookings import DrawCodes, Picture, add_key, draw_pictures
 from eventapp.notifications.smtp import DeliveryFailed, SmtpConnection
 from eventapp.notifications.types import DueMail, MailOutcome, QueuedMail, StoredAttachment
 from eventapp.notifications.unsubscribing import UnsubscribeKeys, add_link, make_links
@@ -63,6 +65,8 @@ class Outbox:
         base_url: the start of every link in a mail.
         sealer: opens the mails that hold a token; None if there are none.
         unsubscribe_keys: makes the keys of links to unsubscribe; None if no mail has one.
+        link_keys: makes the keys of links to bookings; None for links that need a login.
+        draw_codes: draws the QR codes of tickets; None for mails without pictures.
     """
 
     connect: Callable[[], AbstractContextManager[MailConnection]] | None = None
@@ -70,6 +74,8 @@ class Outbox:
     base_url: str = DEFAULT_BASE_URL
     sealer: Sealer | None = None
     unsubscribe_keys: UnsubscribeKeys | None = None
+    link_keys: LinkKeys | None = None
+    draw_codes: DrawCodes | None = None
 
     def require_sealer(self) -> Sealer:
         """Return the sealer of an outbox that was opened with one."""
@@ -83,10 +89,13 @@ def open_outbox(
     base_url: str,
     sealer: Sealer | None = None,
     unsubscribe_keys: UnsubscribeKeys | None = None,
+    link_keys: LinkKeys | None = None,
+    draw_codes: DrawCodes | None = None,
 ) -> Outbox:
     """Return the outbox for these settings. It connects when the first mail is sent."""
     connect = partial(SmtpConnection, smtp_url) if smtp_url else None
-    return Outbox(connect, mail_from or DEFAULT_FROM, base_url, sealer, unsubscribe_keys)
+    sender = mail_from or DEFAULT_FROM
+    return Outbox(connect, sender, base_url, sealer, unsubscribe_keys, link_keys, draw_codes)
 
 
 def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
@@ -102,7 +111,7 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
         if mail is None:
             return 0
         failpoint("mail-claim")
-        outcome, is_server_up = _try_to_send(connection, outbox, mail, clock)
+        outcome, is_server_up = _try_to_send(db, connection, outbox, mail, clock)
         is_server_down = not is_server_up
         failpoint("mail-sent")
         return int(store_outbox.record_outcome(db, mail, outcome) and "doneAt" in outcome)
@@ -121,6 +130,7 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
 
 
 def _try_to_send(
+    db: Db,
     connection: MailConnection | None,
     outbox: Outbox,
     mail: QueuedMail,
@@ -143,7 +153,7 @@ def _try_to_send(
     if "validUntil" in mail and mail["validUntil"] <= clock():
         return _give_up(mail, "its link has expired", clock()), True
     try:
-        connection.send(_build_message_with_link(open_bodies(mail, outbox.sealer), outbox))
+        connection.send(_build_complete_message(db, mail, outbox, clock()))
     except CannotOpen as error:
         return _give_up(mail, f"the text cannot be opened: {error}", clock()), True
     except DeliveryFailed as failure:
@@ -189,20 +199,36 @@ class _MailPolicy(EmailPolicy):
 MAIL_POLICY = _MailPolicy()
 
 
-def _build_message_with_link(mail: QueuedMail, outbox: Outbox) -> EmailMessage:
-    """Return a stored mail as a message, with the links of its recipient to unsubscribe, if any."""
+def _build_complete_message(
+    db: Db, mail: QueuedMail, outbox: Outbox, now: datetime
+) -> EmailMessage:
+    """Return a stored mail as a message, with what is not stored: keys of links, and pictures.
+
+    Raises:
+        CannotOpen: the bodies were sealed with another key.
+        DeliveryFailed: see `build_message`.
+    """
+    opened = open_bodies(mail, outbox.sealer)
+    if outbox.link_keys:
+        opened = add_key(opened, outbox.link_keys)
+    pictures = draw_pictures(db, opened, outbox.draw_codes, now) if outbox.draw_codes else []
     keys = outbox.unsubscribe_keys
     links = make_links(mail, keys, outbox.base_url) if keys else None
     if links is None:
-        return build_message(mail, outbox.mail_from)
-    message = build_message(add_link(mail, links), outbox.mail_from)
+        return build_message(opened, outbox.mail_from, pictures)
+    message = build_message(add_link(opened, links), outbox.mail_from, pictures)
     message[LIST_UNSUBSCRIBE] = f"<{links.one_click}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return message
 
 
-def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
+def build_message(
+    mail: QueuedMail, mail_from: str, pictures: Sequence[Picture] = ()
+) -> EmailMessage:
     """Return a stored mail as a message, always with the same Message-ID.
+
+    Args:
+        pictures: those that the HTML body shows.
 
     Raises:
         DeliveryFailed: with `is_permanent`, if the recipient is not exactly one address, or if an
@@ -226,9 +252,25 @@ def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail["text"])
     message.add_alternative(mail["html"], subtype="html")
+    _add_pictures(message, pictures)
     for file in mail["attachments"]:
         _attach(message, file)
     return message
+
+
+def _add_pictures(message: EmailMessage, pictures: Sequence[Picture]) -> None:
+    """Add the pictures to the HTML body, which becomes multipart/related if there are any."""
+    html = message.get_body(("html",))
+    assert isinstance(html, EmailMessage), "add the HTML body before its pictures"
+    for picture in pictures:
+        html.add_related(
+            picture.content,
+            maintype="image",
+            subtype="png",
+            cid=f"<{picture.content_id}>",
+            disposition="inline",
+            filename=picture.name,
+        )
 
 
 def _attach(message: EmailMessage, file: StoredAttachment) -> None:

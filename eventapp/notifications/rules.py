@@ -1,15 +1,13 @@
-"""Compose the texts of notifications, and decide when a mail is sent again."""
+"""Decide who gets which mail, what it may hold, and when it is sent again."""
 
 import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
-from eventapp.notifications.texts import Language
 from eventapp.notifications.types import (
-    AnnouncementFacts,
-    Facts,
+    MailPurpose,
     MailStatus,
     RenderedNotification,
     StoredNotification,
@@ -38,6 +36,29 @@ KINDS = (
     WEBHOOK_DISABLED,
 )
 
+TRANSACTIONAL: Final = "transactional"
+SUBSCRIBED: Final = "subscribed"
+WITHOUT_PREFERENCE: Final = "without preference"
+# What each mail is for. The mails about accounts are transactional, too. SUBSCRIBED mails have a
+# link and the headers by which their reader unsubscribes. There is no preference yet by which users
+# could refuse those WITHOUT_PREFERENCE: an alert comes once for each favorite, and a report only
+# when tickets were sold or returned.
+PURPOSES: dict[str, MailPurpose] = {
+    BOOKING_CONFIRMED: TRANSACTIONAL,
+    BOOKING_CANCELLED: TRANSACTIONAL,
+    TICKETS_CANCELLED: TRANSACTIONAL,
+    BOOKING_EXPIRED: TRANSACTIONAL,
+    WAITLIST_OFFER: TRANSACTIONAL,
+    WAITLIST_CLOSED: TRANSACTIONAL,
+    PAYMENT_REFUNDED: TRANSACTIONAL,
+    EVENT_CHANGED: TRANSACTIONAL,
+    EVENT_CANCELLED: TRANSACTIONAL,
+    WEBHOOK_DISABLED: TRANSACTIONAL,
+    ANNOUNCEMENT: SUBSCRIBED,
+    LOW_TICKETS: WITHOUT_PREFERENCE,
+    REPORT: WITHOUT_PREFERENCE,
+}
+
 QUEUED: Final = "queued"
 SENDING: Final = "sending"
 SENT: Final = "sent"
@@ -51,25 +72,12 @@ MAX_DOUBLINGS = 10
 # The age from which a mail is not sent again.
 GIVE_UP_AFTER = timedelta(days=1)
 MAX_SUBJECT = 200  # characters
-# The facts that organizers have typed, and the characters in them that links need.
+# The facts that people have typed, and the characters in them that links need.
 _TYPED_TEXTS = frozenset(
     {"eventTitle", "location", "title", "type", "promoCode", "organizer", "subject", "text"}
-    | {"webhookHost"}
+    | {"webhookHost", "attendee"}
 )
 _LINKABLE = re.compile(r"[.:/@](?=\S)")
-
-
-def compose_text(kind: str, data: Facts, language: Language) -> tuple[str, str]:
-    """Return the title and the message of a notification.
-
-    Args:
-        data: the facts that the app shows, and those of the mail.
-
-    The title is one line, and also the subject of the mail.
-    """
-    compose = _COMPOSERS.get(kind, _compose_about_tickets)
-    title, message = compose(kind, data, language)
-    return to_one_line(title), message
 
 
 def may_mail(kind: str, *, is_verified: bool) -> bool:
@@ -80,6 +88,21 @@ def may_mail(kind: str, *, is_verified: bool) -> bool:
     that it has booked.
     """
     return is_verified or kind not in (LOW_TICKETS, REPORT, WEBHOOK_DISABLED)
+
+
+def choose_page(kind: str, data: Mapping[str, object]) -> str:
+    """Return the path of the page that a mail leads to; empty if there is none.
+
+    Args:
+        data: the facts of the notification.
+    """
+    if kind == REPORT:
+        return "/console"
+    if kind == WEBHOOK_DISABLED:
+        return "/console/webhooks"
+    if reference := data.get("bookingReference"):
+        return f"/b/{reference}"
+    return "" if data.get("reason") == "event_deleted" else f"/e/{data['eventId']}"
 
 
 def remove_links(facts: Mapping[str, object]) -> dict[str, object]:
@@ -108,99 +131,6 @@ def to_one_line(text: str) -> str:
     """Return the text without control characters and line breaks, cut to MAX_SUBJECT."""
     printable = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return " ".join(printable.split())[:MAX_SUBJECT]
-
-
-def _describe_tickets(data: Facts, language: Language) -> str:
-    return language.say("tickets", data["quantity"])
-
-
-def _describe_event(data: Facts, language: Language) -> str:
-    date = language.format_date(data)
-    return language.say("event", title=data["eventTitle"], date=date, location=data["location"])
-
-
-def _describe_refund(data: Facts, language: Language) -> str:
-    refund = data.get("refund")
-    if not refund:
-        return ""
-    amount = language.format_amount(refund)
-    return " " + language.say("refund", refund, amount=amount, currency=data["currency"])
-
-
-def _compose_about_tickets(kind: str, data: Facts, language: Language) -> tuple[str, str]:
-    """Compose the text of a booking, an offer or an alert, which agrees with the tickets."""
-    values: dict[str, object] = {
-        "title": data["eventTitle"],
-        "reference": data.get("bookingReference", ""),
-        "tickets": _describe_tickets(data, language),
-        "event": _describe_event(data, language),
-    }
-    if "left" in data:
-        values["left"] = language.say("tickets_cancelled.left", data["left"])
-    if expires_at := data.get("expiresAt"):
-        values["until"] = language.format_deadline(expires_at)
-    title = language.say(f"{kind}.title", data["quantity"], **values)
-    message = language.say(f"{kind}.message", data["quantity"], **values)
-    return title, message + _describe_refund(data, language)
-
-
-def _compose_waitlist_closed(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
-    title, awaited = data["eventTitle"], _describe_tickets(data, language)
-    if "date" in data:
-        awaited = language.say(
-            "waitlist_closed.awaited",
-            tickets=awaited,
-            date=language.format_date(data),
-            location=data["location"],
-        )
-    reason = language.say(f"waitlist_closed.{data['reason']}", title=title)
-    return (
-        language.say("waitlist_closed.title", title=title),
-        language.say("waitlist_closed.message", reason=reason, awaited=awaited),
-    )
-
-
-def _compose_event_changed(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
-    dates = [f"{language.format_date(each)}, {each['location']}" for each in data["schedule"]]
-    is_booked = f"{language.format_date(data)}, {data['location']}" in dates
-    message = language.say(
-        "event_changed.message" if is_booked else "event_changed.other_dates",
-        reference=data["bookingReference"],
-        event=_describe_event(data, language),
-        dates="; ".join(dates),
-    )
-    return language.say("event_changed.title", title=data["eventTitle"]), message
-
-
-def _compose_announcement(_kind: str, data: Facts, _language: Language) -> tuple[str, str]:
-    facts = cast(AnnouncementFacts, data)
-    return f"{facts['eventTitle']}: {facts['subject']}", facts["text"]
-
-
-def _compose_webhook_disabled(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
-    host = data["webhookHost"]
-    return (
-        language.say("webhook_disabled.title", host=host),
-        language.say("webhook_disabled.message", host=host),
-    )
-
-
-def _compose_report(_kind: str, data: Facts, language: Language) -> tuple[str, str]:
-    first, last = language.format_day(data["from"]), language.format_day(data["to"])
-    return (
-        language.say(f"report.{data['period']}", first=first),
-        language.say("report.message", first=first, last=last),
-    )
-
-
-# The composers of the kinds that `_compose_about_tickets` does not compose.
-_COMPOSERS = {
-    WAITLIST_CLOSED: _compose_waitlist_closed,
-    EVENT_CHANGED: _compose_event_changed,
-    ANNOUNCEMENT: _compose_announcement,
-    REPORT: _compose_report,
-    WEBHOOK_DISABLED: _compose_webhook_disabled,
-}
 
 
 def is_too_old_to_retry(created_at: datetime, now: datetime) -> bool:

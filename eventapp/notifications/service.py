@@ -14,11 +14,11 @@ from bson import ObjectId
 from eventapp.core import paging
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
-from eventapp.core.languages import DEFAULT_LANGUAGE
 from eventapp.notifications import rules, store, store_outbox
 from eventapp.notifications.errors import NotificationNotFound
 from eventapp.notifications.mail_templates import render_mail
-from eventapp.notifications.texts import LANGUAGES
+from eventapp.notifications.notification_texts import compose_text
+from eventapp.notifications.texts import get_app_texts
 from eventapp.notifications.types import (
     Facts,
     MailHealth,
@@ -78,8 +78,8 @@ def _gets_mail(new: NewNotification) -> bool:
 
 def _build_stored_notification(new: NewNotification) -> StoredNotification:
     # Messages of the API are English, whatever the language of the recipient's mails is.
-    facts, language = cast(Facts, {**new.data, **new.mail_data}), LANGUAGES[DEFAULT_LANGUAGE]
-    title, message = rules.compose_text(new.kind, facts, language)
+    facts = cast(Facts, {**new.data, **new.mail_data})
+    title, message = compose_text(new.kind, facts, get_app_texts())
     return {
         "_id": ObjectId(),
         "key": new.key,

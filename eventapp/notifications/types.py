@@ -72,6 +72,14 @@ class MailItem(TypedDict):
     subtotal: int | float
 
 
+class MailTicket(TypedDict):
+    """A ticket that a mail shows with its QR code."""
+
+    ticketId: str
+    type: str  # the name of the ticket type
+    attendee: str  # the name of who comes with it; empty if the holder has not said so
+
+
 class ReportAmounts(TypedDict):
     """The amounts of a report in whole currency units, of one event or of all."""
 
@@ -114,7 +122,8 @@ class MailFacts(TypedDict, total=False):
     totalPrice: int | float
     discount: int | float  # of all items or rows, which totalPrice and revenue have subtracted
     promoCode: str  # empty without one
-    codes: list[str]  # of the tickets; empty unless the booking is confirmed
+    ticketList: list[MailTicket]  # empty unless the booking is confirmed
+    linkVersion: int  # how often the link of the booking was replaced
     # Of a report:
     rows: list[ReportRow]
     bookings: int  # this and the next eight, and discount: sums of the rows
@@ -179,7 +188,8 @@ class NewNotification:
         mail_data: further facts for the text and the mail.
         in_app: False for a mail that has no notification in the app.
         by_mail: False for a notification of which the recipient wants no mail.
-        subscription: what the recipient can unsubscribe from by a link in the mail; None without.
+        subscription: what the recipient can unsubscribe from by a link in the mail; None for mails
+            whose purpose is another than rules.SUBSCRIBED.
     """
 
     key: str
@@ -230,9 +240,26 @@ class StoredAttachment(TypedDict):
     content: bytes
 
 
+# What a mail is for: see `rules.PURPOSES`.
+MailPurpose: TypeAlias = Literal["transactional", "subscribed", "without preference"]
 # `queued`: waits for the first or the next attempt. `sending`: claimed by a process. `sent`: taken
 # by the mail server. `failed`: given up. `logged`: only logged, because there is no mail server.
 MailStatus: TypeAlias = Literal["queued", "sending", "sent", "failed", "logged"]
+
+
+class MailedBooking(TypedDict):
+    """The booking of a mail, whose key and QR codes are made when the mail is sent.
+
+    Both versions are those that its link had when the address of the mail was read. So the link is
+    of no use to an old address, if the holder has another one by the time that the mail is sent.
+    """
+
+    bookingId: ObjectId
+    eventId: int
+    page: str  # the URL of the page of the booking, as it is in the bodies: without a key
+    linkVersion: int
+    credentialsVersion: int
+    ticketIds: list[str]  # of the QR codes that the HTML body shows
 
 
 class AccountFacts(TypedDict, total=False):
@@ -263,6 +290,8 @@ class QueuedMail(TypedDict):
     validUntil: NotRequired[datetime]
     # Absent in mails from which nobody can unsubscribe. The link is added when the mail is sent.
     subscription: NotRequired[Subscription]
+    # Absent in mails that are not about one booking, and in those of older versions.
+    booking: NotRequired[MailedBooking]
     attachments: list[StoredAttachment]
     status: MailStatus
     attempts: int  # how often a process has claimed it

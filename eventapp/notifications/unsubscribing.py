@@ -12,7 +12,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from eventapp.core.languages import DEFAULT_LANGUAGE
 from eventapp.notifications.mail_templates import render_template
-from eventapp.notifications.texts import LANGUAGES
+from eventapp.notifications.texts import get_mail_texts
 from eventapp.notifications.types import QueuedMail, Subscription
 
 # A part of the signing key, so that no other text signed with the same secret is taken for a key.
@@ -97,7 +97,7 @@ def add_link(mail: QueuedMail, links: UnsubscribeLinks) -> QueuedMail:
     context = {
         "link": links.page,
         "is_of_organizer": links.is_of_organizer,
-        "language": LANGUAGES[mail.get("language", DEFAULT_LANGUAGE)],
+        "texts": get_mail_texts(mail.get("language", DEFAULT_LANGUAGE)),
     }
     text, footer = (render_template(f"unsubscribe.{form}", context) for form in ("txt", "html"))
     # What people have typed is escaped, so this is the end of the page.

@@ -1,6 +1,7 @@
 """List the tickets of a booking, draw their QR codes, and attach them to mails."""
 
 import io
+from collections.abc import Sequence
 from datetime import datetime
 
 import segno
@@ -12,7 +13,7 @@ from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
-from eventapp.notifications.types import Attachment
+from eventapp.notifications.types import Attachment, MailTicket
 from eventapp.tickets import calendar_entry, rules, store
 from eventapp.tickets.errors import TicketNotFound
 from eventapp.tickets.signing_key import TicketKey, load_key
@@ -97,20 +98,40 @@ def draw_inline_qr_code(text: str) -> str:
     return qr_code.svg_inline(border=BORDER, dark="#000", light="#fff", omitsize=True)
 
 
-def build_ticket_attachments(
-    context: BookingContext, booking: StoredBooking, now: datetime
-) -> tuple[list[str], tuple[Attachment, ...]]:
-    """Return the ticket codes and the calendar entry for a mail about a booking.
+def draw_ticket_codes(
+    db: Db, event_id: int, ticket_ids: Sequence[str], now: datetime
+) -> dict[str, bytes]:
+    """Return the QR codes of tickets of an event as PNG files, by ticketId.
 
-    A booking that has ended has no codes, and an entry that removes the one of earlier mails.
+    Whether the tickets are valid is not checked.
+    """
+    key = load_key(db, now)
+    return {each: draw_qr_code(key.sign(event_id, each), "png") for each in ticket_ids}
+
+
+def build_ticket_attachments(
+    context: BookingContext, booking: StoredBooking
+) -> tuple[list[MailTicket], tuple[Attachment, ...]]:
+    """Return the tickets and the calendar entry for a mail about a booking.
+
+    A booking that has ended has no tickets, and an entry that removes the one of earlier mails.
 
     Raises:
         BookingNotFound: the holder's account was deleted since the booking was read.
     """
     holder = Actor(booking["userId"])
-    tickets = list_tickets(context, booking["_id"], holder, now)
+    current = bookings.find_own_booking(context, booking["_id"], holder)
+    names = {each["ticketId"]: each["name"] for each in bookings.list_attendees(current)}
+    tickets: list[MailTicket] = [
+        {
+            "ticketId": ticket.ticket_id,
+            "type": type_name,
+            "attendee": names.get(ticket.ticket_id, ""),
+        }
+        for ticket, type_name in rules.iter_tickets(current)
+    ]
     entry = calendar_entry.build_attachment(context, booking["_id"], holder)
-    return [ticket["code"] for ticket in tickets], (entry,)
+    return tickets, (entry,)
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:

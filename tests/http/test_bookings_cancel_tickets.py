@@ -576,8 +576,9 @@ def test_each_part_is_notified_of(db, app, ann):
     assert any("2 tickets of your booking" in text and "1 is left" in text for text in messages)
     mails = list(db.mails.find({"kind": "tickets_cancelled"}))
     assert len(mails) == 2
-    (code,) = codes_of(ann, booking).values()
-    assert all(code in mail["text"] for mail in mails)
+    (ticket_id,) = codes_of(ann, booking)
+    assert all(mail["booking"]["ticketIds"] == [ticket_id] for mail in mails)
+    assert all(ticket_id in mail["text"] for mail in mails)
     assert [each["name"] for each in mails[0]["attachments"]] == [
         f"{booking['bookingReference']}.ics"
     ]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import icalendar
 import pytest
 
+from eventapp.core.translations import get_translator
 from tests.bookings_factories import (
     Caller,
     context_of,
@@ -107,7 +108,8 @@ def read_mail(app, db):
     (file,) = mail["attachments"]
     (entry,) = icalendar.Calendar.from_ical(file["content"]).walk("VEVENT")
     begin = entry["DTSTART"].dt
-    when = f"{begin:%Y-%m-%d, %H:%M} (America/Los_Angeles), {entry['LOCATION']}"
+    written = get_translator("en").format_moment(begin, "America/Los_Angeles")
+    when = f"{written} (America/Los_Angeles), {entry['LOCATION']}"
     assert f"is now for {mail['subject'].partition(': ')[2]} on {when}." in mail["text"]
     return begin.date().isoformat(), to_text(begin), entry["LOCATION"]
 

@@ -90,7 +90,8 @@ def test_a_booking_is_mailed_in_it_and_shown_in_english(client, app, db, host):
     notify_holders(context_of(app))
     mails = {mail["userId"]: mail for mail in db.mails.find()}
     assert mails[anna.id]["subject"].startswith("Η κράτηση επιβεβαιώθηκε: ")
-    assert "40 EUR" in mails[anna.id]["text"]
+    assert "40\xa0€" in mails[anna.id]["text"]
     assert mails[ann.id]["subject"].startswith("Booking confirmed: ")
+    assert "€40" in mails[ann.id]["text"]
     (shown,) = anna.get("/notifications").json["notifications"]
     assert shown["title"].startswith("Booking confirmed: ")

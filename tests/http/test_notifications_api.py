@@ -292,10 +292,10 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     assert reports == len(found)
     assert {mail["userId"] for mail in found.values()} == {host.id}
     daily, weekly = found["daily"], found["weekly"]
-    assert "Two: 1 booked, 1 ticket, 30 EUR; 0 cancelled or expired" in daily["text"]
+    assert "Two: 1 booked, 1 ticket, €30; 0 cancelled or expired" in daily["text"]
     assert "One" not in daily["text"]
-    assert "One: 1 booked, 3 tickets, 37.50 EUR; 1 cancelled or expired" in weekly["text"]
-    assert "<td>37.50</td>" in weekly["html"]
+    assert "One: 1 booked, 3 tickets, €37.50; 1 cancelled or expired" in weekly["text"]
+    assert ">€37.50</td>" in weekly["html"]
     assert db.notifications.count_documents({"kind": "report"}) == 0
     db.reportPeriods.delete_many({})
     jobs.run_job("reports", context_of(app))  # As after a crash: no report is written twice.

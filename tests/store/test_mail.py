@@ -7,22 +7,43 @@ from email.policy import default
 
 import pytest
 import structlog
+from bson import ObjectId
 
+from eventapp.core.access.booking_links import KEY_PREFIX, BookingLink, LinkKeys
 from eventapp.core.clock import utc_now
 from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
+from eventapp.notifications.notification_texts import compose_text
 from eventapp.notifications.outbox import Outbox, open_outbox
-from eventapp.notifications.rules import KINDS, compose_text
-from eventapp.notifications.texts import LANGUAGES
+from eventapp.notifications.rules import (
+    KINDS,
+    PURPOSES,
+    REPORT,
+    SUBSCRIBED,
+    WITHOUT_PREFERENCE,
+)
+from eventapp.notifications.texts import get_app_texts
 from eventapp.notifications.types import Attachment
+from eventapp.notifications.unsubscribing import UnsubscribeKeys
 from tests.notifications_factories import (
+    ALL_FACTS,
     FACTS,
+    ITEMS,
     Mailbox,
     mail_server,
     make_notification,
     notify,
     send_mails,
 )
+
+TICKETS = {
+    "items": ITEMS,
+    "totalPrice": 40,
+    "ticketList": [
+        {"ticketId": "b1-1-1", "type": "General", "attendee": "Bob"},
+        {"ticketId": "b1-1-2", "type": "General", "attendee": ""},
+    ],
+}
 
 
 @pytest.fixture
@@ -53,9 +74,9 @@ def test_a_mail_is_sent_once_with_text_and_html(db, box):
     text = message.get_body(("plain",)).get_content()
     html = message.get_body(("html",)).get_content()
     assert "EVT-ABC234" in text
-    assert "2 x General at 20 = 40 EUR" in text
-    assert "https://tickets.example/api/bookings/b1" in text
-    assert 'href="https://tickets.example/api/bookings/b1"' in html
+    assert "2 x General at €20 = €40" in text
+    assert "\nhttps://tickets.example/b/EVT-ABC234\n" in text.replace("\r\n", "\n")
+    assert 'href="https://tickets.example/b/EVT-ABC234"' in html
     assert "Night &lt;of&gt; jazz" in html
     assert "Night <of> jazz" not in html
     assert (mail["status"], mail["attempts"]) == ("sent", 1)
@@ -63,17 +84,100 @@ def test_a_mail_is_sent_once_with_text_and_html(db, box):
     assert "claim" not in mail
 
 
-def test_a_mail_has_attachments_and_ticket_codes(db, box):
+def test_a_mail_has_attachments_and_pictures_of_its_tickets(db, box):
     calendar = Attachment("event.ics", "text/calendar", b"BEGIN:VCALENDAR\r\n")
-    notify(db, make_notification(data={"codes": ["code-1", "code-2"]}, attachments=(calendar,)))
-    send_mails(db, box.outbox())
+    notify(db, make_notification(mail_data=TICKETS, attachments=(calendar,)))
+    drawn = []
+
+    def draw_codes(_db, event_id, ticket_ids, _now):
+        drawn.append((event_id, ticket_ids))
+        return {each: f"picture of {each}".encode() for each in ticket_ids}
+
+    send_mails(db, box.outbox(draw_codes=draw_codes))
     (message,) = messages_in(box)
     (attached,) = message.iter_attachments()
     assert attached.get_filename() == "event.ics"
     assert attached.get_content_type() == "text/calendar"
     assert "BEGIN:VCALENDAR" in str(attached.get_content())
-    assert "code-2" in message.get_body(("plain",)).get_content()
-    assert "<code>code-1</code>" in message.get_body(("html",)).get_content()
+    assert drawn == [(1, ["b1-1-1", "b1-1-2"])]
+    text = message.get_body(("plain",)).get_content()
+    assert "Ticket 1 of 2: General, Bob (b1-1-1)\r\n" in text
+    assert "Ticket 2 of 2: General (b1-1-2)\r\n" in text
+    related = message.get_body(("related",))
+    html = related.get_body(("html",)).get_content()
+    pictures = list(related.iter_attachments())
+    assert len(pictures) == html.count("<img ") == 2
+    for ticket_id, picture in zip(drawn[0][1], pictures, strict=True):
+        content_id = picture["Content-ID"].strip("<>")
+        assert f'src="cid:{content_id}"' in html
+        assert f'alt="QR code of ticket {ticket_id}"' in html
+        assert picture.get_content() == f"picture of {ticket_id}".encode()
+        assert picture.get_content_type() == "image/png"
+        assert picture.get_content_disposition() == "inline"
+
+
+def test_a_mail_of_many_tickets_shows_fifty_of_them(db, box):
+    tickets = [{"ticketId": f"b1-1-{n}", "type": "General", "attendee": ""} for n in range(1, 53)]
+    notify(db, make_notification(mail_data={**TICKETS, "ticketList": tickets}))
+    send_mails(db, box.outbox(draw_codes=lambda _db, _event, ids, _now: dict.fromkeys(ids, b"x")))
+    (message,) = messages_in(box)
+    assert len(list(message.get_body(("related",)).iter_attachments())) == 50
+    for form in ("plain", "html"):
+        assert "2 more tickets are on the page" in message.get_body((form,)).get_content()
+
+
+def test_a_link_is_signed_when_the_mail_is_sent(db, box):
+    booking_id, user_id = ObjectId(), ObjectId()
+    new = make_notification(
+        data={"bookingId": booking_id, "eventTitle": 'href="https://tickets.example/b/EVT-ABC234"'},
+        mail_data={**TICKETS, "linkVersion": 3},
+        user_id=user_id,
+        credentials_version=2,
+    )
+    notify(db, new)
+    keys = LinkKeys("x" * 32)
+    key = keys.make(BookingLink(booking_id, user_id, 3, 2))
+    assert KEY_PREFIX not in str(mails(db)) + str(notifications.export_user(db, user_id))
+    send_mails(db, box.outbox(link_keys=keys))
+    (message,) = messages_in(box)
+    link = f"https://tickets.example/b/EVT-ABC234?key={key}"
+    text, html = (message.get_body((form,)).get_content() for form in ("plain", "html"))
+    assert text.splitlines().count(link) == 1
+    assert html.count(f'href="{link}"') == html.count(KEY_PREFIX) == 1
+    assert KEY_PREFIX not in str(mails(db))
+
+
+def test_a_mail_of_an_older_version_is_sent_as_it_was_written(db, box):
+    """It has no `booking`, and in version 1 no language."""
+    notify(db, make_notification())
+    old = {"text": "Code: EVT1.1.X\n", "html": "<body><code>EVT1.1.X</code></body>\n"}
+    db.mails.update_one({}, {"$set": old, "$unset": {"booking": "", "language": ""}})
+    outbox = box.outbox(link_keys=LinkKeys("x" * 32), draw_codes=lambda *_: 1 / 0)
+    assert send_mails(db, outbox) == 1
+    (message,) = messages_in(box)
+    assert message.get_body(("plain",)).get_content().strip() == old["text"].strip()
+    assert message.get_body(("html",)).get_content().strip() == old["html"].strip()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, REPORT])
+def test_exactly_the_mails_with_a_preference_have_headers_to_unsubscribe(db, box, kind):
+    facts = {**ALL_FACTS, "expiresAt": utc_now()}
+    subscription = {"organizerId": ObjectId()}
+    notify(db, make_notification(kind, data=facts, subscription=subscription))
+    send_mails(db, box.outbox(unsubscribe_keys=UnsubscribeKeys("x" * 32)))
+    (message,) = messages_in(box)
+    has_headers = PURPOSES[kind] == SUBSCRIBED
+    assert ("List-Unsubscribe" in message) is has_headers
+    assert ("List-Unsubscribe-Post" in message) is has_headers
+    for form in ("plain", "html"):
+        assert ("/mails/unsubscribe" in message.get_body((form,)).get_content()) is has_headers
+
+
+def test_each_kind_has_a_purpose():
+    assert PURPOSES.keys() == {*KINDS, REPORT}
+    assert {kind for kind, each in PURPOSES.items() if each == SUBSCRIBED} == {"announcement"}
+    without = {kind for kind, each in PURPOSES.items() if each == WITHOUT_PREFERENCE}
+    assert without == {"low_tickets", "report"}
 
 
 def test_a_calendar_entry_has_its_charset_and_method(db, box):
@@ -348,10 +452,10 @@ def test_free_tickets_and_amounts_read_well(db):
     notify(db, free)
     text, free_text = (mail["text"] for mail in mails(db))
     assert "1 x Free free\n" in text
-    assert "2 x VIP at 12.50 = 25 EUR\n" in text
-    assert "Total:     25 EUR" in text
-    assert "Total:     free" in free_text
-    assert "0 EUR" not in free_text
+    assert "2 x VIP at €12.50 = €25\n" in text
+    assert "Total: €25\n" in text
+    assert "Total: free\n" in free_text
+    assert "€0" not in free_text
 
 
 def test_a_discount_is_shown_with_its_promo_code(db):
@@ -359,7 +463,7 @@ def test_a_discount_is_shown_with_its_promo_code(db):
     notify(db, make_notification(mail_data=facts))
     notify(db, make_notification(mail_data={**facts, "discount": 0, "promoCode": ""}))
     discounted, plain = mails(db)
-    assert "Discount:  10 EUR (Spring)\nTotal:     30 EUR" in discounted["text"]
+    assert "Discount: €10 (Spring)\nTotal: €30\n" in discounted["text"]
     assert "Discount (Spring)" in discounted["html"]
     assert "Discount" not in plain["text"] + plain["html"]
 
@@ -371,9 +475,9 @@ WITHOUT_COUNT = ("event_changed", "announcement", "webhook_disabled")
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_COUNT])
 def test_one_ticket_and_several_agree_with_their_verbs(kind):
     facts = {**FACTS, "expiresAt": utc_now(), "refund": 1, "reason": "event_cancelled", "left": 1}
-    one = " ".join(compose_text(kind, {**facts, "quantity": 1}, LANGUAGES["en"]))
+    one = " ".join(compose_text(kind, {**facts, "quantity": 1}, get_app_texts()))
     several = {**facts, "quantity": 2, "refund": 2.5}
-    two = " ".join(compose_text(kind, several, LANGUAGES["en"]))
+    two = " ".join(compose_text(kind, several, get_app_texts()))
     assert not re.search(r"\b1 (tickets|EUR are|ticket are)|tickets? (is|are) \d", one)
     assert "tickets" not in one.lower()
     assert not re.search(r"\b2 ticket\b|2.5 |EUR is", two)
@@ -382,4 +486,5 @@ def test_one_ticket_and_several_agree_with_their_verbs(kind):
 @pytest.mark.parametrize("kind", ["booking_cancelled", "booking_expired", "event_cancelled"])
 def test_the_mail_states_the_refund(db, kind):
     notify(db, make_notification(kind, data={"refund": 40}))
-    assert "40 EUR are refunded" in mails(db)[0]["text"]
+    assert "€40 are refunded" in mails(db)[0]["text"]
+    assert "40 EUR are refunded" in db.notifications.find_one()["message"]

@@ -1,6 +1,7 @@
 """Every change of a booking is in exactly one daily and one weekly report to its organizer."""
 
 import random
+import re
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -75,6 +76,15 @@ def read_lines(db, name):
     return lines
 
 
+def find_figures(mail, labels):
+    """Return the figures of a report with these labels: of each event, and of all together.
+
+    Args:
+        labels: separated by `|`.
+    """
+    return re.findall(f">({labels})</td><td [^>]*>([^<]*)<", mail["html"])
+
+
 def book(context, event, quantity, at, **purchase):
     """Book tickets at a time; return the id of the booking."""
     return kit.booking_id(kit.book(context, event, quantity, now=at, **purchase))
@@ -89,8 +99,8 @@ def test_a_hold_that_is_paid_after_the_report_is_in_the_next_one(context, db, ev
     for days in (1, 2, 3):
         reports.send_reports(context, MIDNIGHT + days * DAY + MINUTE)
     assert read_mails(db) == {
-        "2030-04-28": "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired",
-        "2030-04-29": "1 booked, 2 tickets, 40 EUR; 0 cancelled or expired",
+        "2030-04-28": "1 booked, 1 ticket, €20; 0 cancelled or expired",
+        "2030-04-29": "1 booked, 2 tickets, €40; 0 cancelled or expired",
     }
 
 
@@ -107,7 +117,7 @@ def test_changes_that_are_stored_after_the_report_of_their_day_are_in_the_next_o
     other = book(context, event, 3, MIDNIGHT - MINUTE, user=buyer.user_id, hold=True)
     confirm_booking(context, other, buyer, MIDNIGHT - MINUTE)
     reports.send_reports(context, MIDNIGHT + DAY)
-    assert read_mails(db) == {"2030-04-29": "2 booked, 5 tickets, 100 EUR; 0 cancelled or expired"}
+    assert read_mails(db) == {"2030-04-29": "2 booked, 5 tickets, €100; 0 cancelled or expired"}
 
 
 def test_a_cancellation_is_subtracted_in_the_report_of_its_day(context, db, event):
@@ -119,8 +129,8 @@ def test_a_cancellation_is_subtracted_in_the_report_of_its_day(context, db, even
     waitlist_offers.expire_holds(context, MIDNIGHT + DAY - MINUTE)
     reports.send_reports(context, MIDNIGHT + DAY)
     assert read_mails(db) == {
-        "2030-04-28": "1 booked, 2 tickets, 40 EUR; 0 cancelled or expired",
-        "2030-04-29": "-1 booked, -2 tickets, -40 EUR; 2 cancelled or expired",
+        "2030-04-28": "1 booked, 2 tickets, €40; 0 cancelled or expired",
+        "2030-04-29": "-1 booked, -2 tickets, -€40; 2 cancelled or expired",
     }
 
 
@@ -130,10 +140,10 @@ def test_days_without_a_worker_are_reported_later(context, db, event):
         book(context, event, 1, MIDNIGHT + days * DAY + MINUTE)
     assert reports.send_reports(context, MIDNIGHT + 7 * DAY) == 8
     assert reports.send_reports(context, MIDNIGHT + 7 * DAY) == 0
-    line = "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired"
+    line = "1 booked, 1 ticket, €20; 0 cancelled or expired"
     assert list(read_mails(db).values()) == [line] * 7
     assert read_mails(db, "weekly") == {
-        "2030-04-29": "7 booked, 7 tickets, 140 EUR; 0 cancelled or expired"
+        "2030-04-29": "7 booked, 7 tickets, €140; 0 cancelled or expired"
     }
 
 
@@ -145,7 +155,7 @@ def test_after_a_long_time_without_a_worker_the_first_report_has_the_rest(contex
     first = (MIDNIGHT + 65 * DAY).date().isoformat()
     lines = read_mails(db)
     assert min(lines) == first
-    assert lines[first] == "2 booked, 2 tickets, 40 EUR; 0 cancelled or expired"
+    assert lines[first] == "2 booked, 2 tickets, €40; 0 cancelled or expired"
     assert len(lines) == 3
     assert db.reportPeriods.count_documents({"_id": {"$regex": "^daily"}}) == reports.MAX_PERIODS
 
@@ -171,8 +181,8 @@ def test_a_report_that_was_interrupted_is_completed_with_the_same_rows(
     for days in (0, 1, 2):
         reports.send_reports(context, MIDNIGHT + days * DAY + MINUTE)
     assert read_mails(db) == {
-        "2030-04-28": "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired",
-        "2030-04-29": "1 booked, 2 tickets, 40 EUR; 0 cancelled or expired",
+        "2030-04-28": "1 booked, 1 ticket, €20; 0 cancelled or expired",
+        "2030-04-29": "1 booked, 2 tickets, €40; 0 cancelled or expired",
     }
 
 
@@ -182,7 +192,7 @@ def test_two_workers_write_the_same_report_once(context, db, event):
     kit.run_concurrently(
         *[lambda each=each: reports.send_reports(each, MIDNIGHT) for each in contexts]
     )
-    line = "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired"
+    line = "1 booked, 1 ticket, €20; 0 cancelled or expired"
     assert read_mails(db) == {"2030-04-28": line}
     assert db.mails.count_documents({"kind": "report"}) == 2  # The other one is weekly.
     periods = list(db.reportPeriods.find())
@@ -273,12 +283,12 @@ def test_bookings_of_an_older_version_count_in_the_period_in_which_they_were_mad
     transitions.cancel_booking(context, before, admin, MIDNIGHT + MINUTE)
     reports.send_reports(context, MIDNIGHT + DAY)
     assert read_mails(db) == {
-        "2030-04-28": "2 booked, 3 tickets, 60 EUR; 1 cancelled or expired",
-        "2030-04-29": "-2 booked, -7 tickets, -140 EUR; 2 cancelled or expired",
+        "2030-04-28": "2 booked, 3 tickets, €60; 1 cancelled or expired",
+        "2030-04-29": "-2 booked, -7 tickets, -€140; 2 cancelled or expired",
     }
     assert read_money(db) == {
-        "2030-04-28": "120 charged, 60 refunded, 0 fees, 60 net",
-        "2030-04-29": "0 charged, 140 refunded, 0 fees, -140 net",
+        "2030-04-28": "€120 charged, €60 refunded, €0 fees, €60 net",
+        "2030-04-29": "€0 charged, €140 refunded, €0 fees, -€140 net",
     }
 
 
@@ -296,14 +306,19 @@ def test_money_is_in_the_report_of_the_day_on_which_it_moved(context, db, event)
     refunds.pay_due_refunds(context, MIDNIGHT + DAY / 2)
     reports.send_reports(context, MIDNIGHT + DAY)
     assert read_lines(db, "daily") == {
-        "2030-04-28": "0 booked, 0 tickets, 0 EUR; 1 cancelled or expired; "
-        "money: 40 charged, 0 refunded, 0.85 fees, 39.15 net",
-        "2030-04-29": "0 booked, 0 tickets, 0 EUR; 0 cancelled or expired; "
-        "money: 0 charged, 40 refunded, 0 fees, -40 net",
+        "2030-04-28": "0 booked, 0 tickets, €0; 1 cancelled or expired; "
+        "money: €40 charged, €0 refunded, €0.85 fees, €39.15 net",
+        "2030-04-29": "0 booked, 0 tickets, €0; 0 cancelled or expired; "
+        "money: €0 charged, €40 refunded, €0 fees, -€40 net",
     }
     first, second = db.mails.find({"key": {"$regex": "^report:daily:"}}).sort("key", 1)
-    assert "<td>40</td><td>0</td><td>0.85</td><td>39.15</td>" in first["html"]
-    assert "<td>0</td><td>40</td><td>0</td><td>-40</td>" in second["html"]
+    labels = ("Charged", "Refunded", "Fees", "Net")
+    for mail, amounts in (
+        (first, ("€40", "€0", "€0.85", "€39.15")),
+        (second, ("€0", "€40", "€0", "-€40")),
+    ):
+        figures = list(zip(labels, amounts, strict=True))
+        assert find_figures(mail, "|".join(labels)) == 2 * figures
 
 
 def add_fee(db, booking_id, cents, at):
@@ -326,13 +341,14 @@ def test_discounts_are_shown_beside_what_was_paid(context, db, event):
     transitions.cancel_booking(context, half, user, MIDNIGHT + MINUTE)
     reports.send_reports(context, MIDNIGHT + DAY)
     assert read_mails(db) == {
-        "2030-04-28": "2 booked, 4 tickets, 50 EUR (80 less a discount of 30); "
+        "2030-04-28": "2 booked, 4 tickets, €50 (€80 less a discount of €30); "
         "0 cancelled or expired",
-        "2030-04-29": "-1 booked, -3 tickets, -30 EUR (-60 less a discount of -30); "
+        "2030-04-29": "-1 booked, -3 tickets, -€30 (-€60 less a discount of -€30); "
         "1 cancelled or expired",
     }
     (mail,) = db.mails.find({"key": {"$regex": "^report:daily:2030-04-28:"}})
-    assert "<td>80</td><td>30</td><td>50</td>" in mail["html"]
+    figures = [("Gross", "€80"), ("Discount", "€30"), ("Revenue", "€50")]
+    assert find_figures(mail, "Gross|Discount|Revenue") == 2 * figures
 
 
 def test_a_deleted_event_is_reported_by_its_booked_title(context, db, event):
