@@ -11,6 +11,7 @@ from flask import Flask
 from flask_compress import Compress
 from flask_smorest import Api
 
+import eventapp.pages.routes.console as console_routes
 from eventapp.accounts import api_tokens, device_tokens
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
@@ -179,7 +180,11 @@ BLUEPRINTS = (
     *pages_routes.DOCUMENTED_BLUEPRINTS,
 )
 # Routes that no client of the API calls, so the document has none of them.
-UNDOCUMENTED_BLUEPRINTS = (*media_routes.BLUEPRINTS, *pages_routes.BLUEPRINTS)
+UNDOCUMENTED_BLUEPRINTS = (
+    *media_routes.BLUEPRINTS,
+    *pages_routes.BLUEPRINTS,
+    console_routes.bp,
+)
 # How each feature removes what it stores about a user. `tickets` is absent: it stores check-ins in
 # bookings, from which `bookings` removes the user.
 FORGET_FUNCTIONS = (

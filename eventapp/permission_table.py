@@ -65,6 +65,13 @@ ROWS = (
         ),
     ),
     (
+        Action("use the console, by the cookie of pages", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
+        (
+            *("console.show_events", "console.show_event", "console.show_new_event"),
+            "console.edit_event",
+        ),
+    ),
+    (
         Action("recover an account", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         (
             "recovery.forgot_password",

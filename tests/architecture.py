@@ -280,6 +280,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "rendering": "routes",
         "sign_in": "service",
         "static_files": "service",
+        "console_access": "service",
+        "console_pages": "routes",
     },
     "payments": {
         "bounded_calls": "service",

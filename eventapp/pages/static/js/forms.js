@@ -103,6 +103,12 @@ export function showError(input, text) {
   const place = input.closest(".field") || input.parentElement;
   place.querySelector(".field-error")?.remove();
   place.append(h("p", { class: "field-error", id }, text));
+  openAround(input);
+}
+
+// Opens what hides an input, so that it can have the focus.
+function openAround(input) {
+  for (let part = input.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
 }
 
 export function clearErrors(form) {
