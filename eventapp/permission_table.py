@@ -322,6 +322,10 @@ ROWS = (
         ("bookings.cancel_booking", "bookings.delete_booking", "bookings.cancel_tickets"),
     ),
     (
+        Action("send tickets again", ANY_USER, USERS, ADMINS, BOOKINGS_WRITE, MANAGERS),
+        ("bookings.resend_tickets",),
+    ),
+    (
         Action("replace the link of a booking", ANY_USER, USERS, NOBODY, None, NO_TEAM),
         ("booking_links.rotate_link",),
     ),

@@ -1,6 +1,6 @@
 """Why a booking cannot be made, changed or found."""
 
-from eventapp.core.errors import AppError, Conflict, NotFound
+from eventapp.core.errors import AppError, Conflict, NotFound, TooManyRequests
 
 
 class BookingNotFound(NotFound):
@@ -76,6 +76,12 @@ class NotCancellable(Conflict):
     """The booking has expired."""
 
     code, message = "not_cancellable", "The booking has expired"
+
+
+class MailSentLately(TooManyRequests):
+    """The mail of the booking was sent again a short time ago."""
+
+    code, message = "mail_sent_lately", "This mail was sent again a short time ago"
 
 
 class NotConfirmed(Conflict):

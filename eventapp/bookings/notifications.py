@@ -5,18 +5,22 @@ them here. The worker may be interrupted at any point, and several workers may r
 every notification has a unique key and is written once.
 """
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
-from eventapp.bookings import rules, store, store_due
+from eventapp.bookings import rules, service, store, store_due
 from eventapp.bookings.booked_entries import find_outdated, follow_events, refresh_copies
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.errors import MailSentLately, NotConfirmed
 from eventapp.bookings.recovery import ABANDONED_AFTER
 from eventapp.bookings.types import StoredBooking
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, PartsFailed, process_due
@@ -36,11 +40,43 @@ BATCH_SIZE = 200
 # Batches of bookings that one run notifies of, so that schedule changes are not delayed for long.
 MAX_BATCHES = 25
 DAY = timedelta(days=1)
+# The tickets of a booking are sent again once in each of these windows.
+RESEND_WINDOW = timedelta(minutes=10)
 # The kinds of notifications whose mail removes the calendar entry that an earlier mail had.
 CANCELLATIONS = ("booking_cancelled", "event_cancelled")
 
 
 # Notifications to holders.
+
+
+def send_tickets_again(
+    context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
+) -> None:
+    """Write the mail with the tickets of a confirmed booking once more, to its holder.
+
+    The holder may ask for it, and whoever manages the event. Nothing is written while the first
+    mail waits to be written. The key of a mail has the RESEND_WINDOW in it, so that each window has
+    one at most, however many requests run at once.
+
+    Raises:
+        BookingNotFound: there is no such booking, or the caller may not see it.
+        NotConfirmed: it has no valid tickets, or its holder has no account any more.
+        MailSentLately: the mail was written in this window already.
+    """
+    booking = service.find_visible_booking(context, booking_id, actor)
+    (booking,) = follow_events(context.db, [booking])
+    holders = accounts.find_recipients(context.db, _collect_holder_ids([booking]))
+    holder = holders.get(booking["userId"]) if booking["userId"] else None
+    if booking["status"] != rules.CONFIRMED or holder is None:
+        raise NotConfirmed
+    if rules.BOOKING_CONFIRMED in booking.get("tell", {}):
+        return
+    mail = _build_booking_notification(context, booking, rules.BOOKING_CONFIRMED, now, holder)
+    window, passed = divmod(now.timestamp(), RESEND_WINDOW.total_seconds())
+    mail = replace(mail, key=f"booking:{booking_id}:again:{int(window)}")
+    if not notifications.write_mail(context.db, context.outbox.base_url, mail, now):
+        retry_after = math.ceil(RESEND_WINDOW.total_seconds() - passed)
+        raise MailSentLately(retry_after=retry_after)
 
 
 def notify_holders(context: BookingContext, now: datetime) -> int:

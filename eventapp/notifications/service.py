@@ -70,6 +70,17 @@ def notify(db: Db, base_url: str, notifications: Sequence[NewNotification], now:
     return written
 
 
+def write_mail(db: Db, base_url: str, new: NewNotification, now: datetime) -> bool:
+    """Write the mail of a notification, without the notification.
+
+    Returns:
+        Whether it was written: False if a mail with its key is stored, or if its recipient gets no
+        mail of this kind.
+    """
+    mails = [render_mail(new, base_url, now)] if _gets_mail(new) else []
+    return store_outbox.insert_mails(db, mails) > 0
+
+
 def _gets_mail(new: NewNotification) -> bool:
     recipient = new.recipient
     is_allowed = rules.may_mail(new.kind, is_verified=recipient.is_verified)

@@ -6,7 +6,7 @@ from bson import ObjectId
 from flask import Response
 from marshmallow import Schema
 
-from eventapp.bookings import partial_cancellations, service, waitlist_offers
+from eventapp.bookings import notifications, partial_cancellations, service, waitlist_offers
 from eventapp.bookings.bodies import BookingView, CancellationInput, PurchaseInput
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.payments import checkout
@@ -26,6 +26,7 @@ from eventapp.core.access.rate_limits import limit_guesses
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.fields import Message
 from eventapp.core.http.idempotency_key import HEADER, KEY_SCHEMA, read_idempotency_key
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.request_parser import parse_list_query
@@ -151,6 +152,22 @@ def cancel_booking(booking_id: ObjectId) -> Response:
     context, actor = current_booking_context(), current_actor()
     cancelled = waitlist_offers.cancel_and_offer(context, booking_id, actor, utc_now())
     return booking_response("Booking cancelled", service.render_current(context, cancelled, actor))
+
+
+@bp.route("/<oid:booking_id>/resend", methods=["POST"])
+@user_required
+@bp.response(202, Message)
+@bp.error_responses(404, 409)
+def resend_tickets(booking_id: ObjectId) -> Response:
+    """Send the mail with the tickets of a confirmed booking again, to its holder.
+
+    It is for the holder of the booking and for those who manage the event. The mail is sent at most
+    once in ten minutes; another request is 429 `mail_sent_lately` until then.
+    """
+    notifications.send_tickets_again(
+        current_booking_context(), booking_id, current_actor(), utc_now()
+    )
+    return json_response({"message": "The tickets are sent again"}, 202)
 
 
 @bp.route("/<oid:booking_id>/cancellations", methods=["POST"])
