@@ -160,7 +160,7 @@ def serve(config: Config) -> None:
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
         site = f"http://{format_host(config.host)}:{config.port}"
         print_line(f"API {site}/api on {store}")
-        print_line(f"documentation {site}/api/docs/, dashboard {site}/dashboard")
+        print_line(f"documentation {site}/api/docs/, console {site}/console")
         multiprocessing.set_start_method("fork")  # Python 3.14 would start new interpreters.
         gc.freeze()  # The forks keep sharing the memory of all objects that exist so far.
         server = GranianServer(config.web_concurrency, listeners)

@@ -100,6 +100,7 @@ from eventapp.organizers import routes as organizers_routes
 from eventapp.organizers import service as organizers
 from eventapp.organizers import store as organizers_store
 from eventapp.pages import routes as pages_routes
+from eventapp.pages.routes import console_account, console_event
 from eventapp.payment_settings import open_payment_providers, set_up_page_payment
 from eventapp.payments import store_events as payment_events_store
 from eventapp.permission_table import TABLE
@@ -184,6 +185,8 @@ UNDOCUMENTED_BLUEPRINTS = (
     *media_routes.BLUEPRINTS,
     *pages_routes.BLUEPRINTS,
     console_routes.bp,
+    console_account.bp,
+    console_event.bp,
 )
 # How each feature removes what it stores about a user. `tickets` is absent: it stores check-ins in
 # bookings, from which `bookings` removes the user.

@@ -39,7 +39,7 @@ ROWS = (
         Action("read pages and files", ANYONE, NOBODY, NOBODY, None, NO_TEAM),
         (
             *("health.show_addresses", "health.healthz", "health.metrics", "health.readyz"),
-            *("api_health.healthz", "dashboard.page", "dashboard.file", "media.image"),
+            *("api_health.healthz", "console_account.redirect_dashboard", "media.image"),
             *("account_links.verify", "account_links.reset", "account_links.void_email_change"),
             *("account_links.forgot", "account_links.invitation", "account_links.unsubscribe"),
             *("page_files.show_file", "page_files.show_texts"),
@@ -69,6 +69,11 @@ ROWS = (
         (
             *("console.show_events", "console.show_event", "console.show_new_event"),
             "console.edit_event",
+            *("console_account.show_figures", "console_account.show_team"),
+            *("console_account.show_webhooks", "console_account.show_tokens"),
+            *("console_event.show_orders", "console_event.show_attendees"),
+            *("console_event.show_waitlist", "console_event.show_announcements"),
+            *("console_event.show_devices", "console_event.show_log", "console_event.show_figures"),
         ),
     ),
     (

@@ -81,7 +81,6 @@ LONG_FILES = (
     "tests/crash/test_engine_crash.py",
     "tests/abuse/test_connections.py",
     "tests/store/test_reports.py",
-    "tests/http/test_dashboard.py",
     "tests/store/test_analytics_ranking.py",
     "tests/http/test_limits.py",
     "tests/store/test_events_index.py",

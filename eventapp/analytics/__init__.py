@@ -1,1 +1,1 @@
-"""Sales figures for organizers and admins, the dashboard page, and the server's health."""
+"""Sales figures for organizers and admins, and the server's health."""

@@ -40,7 +40,7 @@ class Addresses(Schema):
 @anonymous
 @root.response(200, Addresses)
 def show_addresses() -> Response:
-    """Return the addresses of the API, of its documentation and of the dashboard."""
+    """Return the addresses of the API, of its documentation and of the console."""
     site = get_image_base_url()
     return json_response(
         {
@@ -48,7 +48,7 @@ def show_addresses() -> Response:
             "api": f"{site}/api",
             "documentation": f"{site}/api/docs/",
             "openapi": f"{site}/api/openapi.json",
-            "dashboard": f"{site}/dashboard",
+            "dashboard": f"{site}/console",
         }
     )
 

@@ -38,8 +38,6 @@ CACHEABLE = {
     "organizer_events.list_events",
     "android.list_events",
     "media.image",
-    "dashboard.page",
-    "dashboard.file",
     "swagger_ui.show",
 }
 # The parameters without which a route answers 400.
@@ -117,8 +115,6 @@ def build_path(adapter, rule, values, method):
 
 
 def choose_values(rule, values):
-    if rule.endpoint == "dashboard.file":
-        return {"file": "page.js"}
     if rule.endpoint == "page_files.show_file":
         return {"version": static_files.VERSION, "file": "css/base.css"}
     return {name: values[name] for name in rule.arguments}

@@ -1,6 +1,6 @@
-"""Routes of sales figures, payments, the administration and the dashboard page."""
+"""Routes of sales figures, payments and the administration."""
 
-from eventapp.analytics.routes import admin, dashboard, figures, payments
+from eventapp.analytics.routes import admin, figures, payments
 
 BLUEPRINTS = (
     figures.bp,
@@ -9,5 +9,4 @@ BLUEPRINTS = (
     payments.bp,
     payments.own_bp,
     payments.events_bp,
-    dashboard.bp,
 )

@@ -26,11 +26,7 @@ SWAGGER_UI_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     f"img-src 'self' data:; connect-src 'self'; {_STRICT}"
 )
-DASHBOARD_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    f"connect-src 'self'; {_STRICT}"
-)
-SWAGGER_UI_PATH, DASHBOARD_PATH = "/api/docs", "/dashboard"
+SWAGGER_UI_PATH = "/api/docs"
 POLICY = "Content-Security-Policy"
 COMMON_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -39,7 +35,6 @@ COMMON_HEADERS = (
 )
 API_HEADERS = (*COMMON_HEADERS, (POLICY, API_POLICY))
 SWAGGER_UI_HEADERS = (*COMMON_HEADERS, (POLICY, SWAGGER_UI_POLICY))
-DASHBOARD_HEADERS = (*COMMON_HEADERS, (POLICY, DASHBOARD_POLICY))
 HSTS = "max-age=31536000; includeSubDomains"
 # What a page of another origin may read, beside Content-Type, Cache-Control and a few more.
 EXPOSED_HEADERS = [
@@ -119,8 +114,6 @@ def _vary_by_origin(response: Response) -> Response:
 def _add_headers(response: Response) -> Response:
     if request.path.startswith(SWAGGER_UI_PATH):
         response.headers.extend(SWAGGER_UI_HEADERS)
-    elif request.path.startswith(DASHBOARD_PATH):
-        response.headers.extend(DASHBOARD_HEADERS)
     elif POLICY in response.headers:  # The view has set one of its own, as pages do.
         for name, value in COMMON_HEADERS:
             response.headers.setdefault(name, value)

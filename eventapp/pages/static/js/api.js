@@ -12,6 +12,8 @@ let source = "/account/token";
 let held = null;
 // How far the server's clock is ahead of the browser's, in milliseconds.
 let clockLead = 0;
+// The request for a token that is under way, which all calls wait for.
+let asking = null;
 
 // A refused or failed call. `status` is 0 without an answer, `code` and `errors` are those of the API.
 export class ApiError extends Error {
@@ -29,6 +31,7 @@ export class ApiError extends Error {
 export function useTokensOf(path) {
   source = path;
   held = null;
+  asking = null;
 }
 
 // Returns the time by the server's clock, as far as an answer has told it.
@@ -85,8 +88,13 @@ async function sendOnce(method, path, options) {
   }, options.timeout);
 }
 
-async function getToken() {
+function getToken() {
   if (held && held.renewAt > Date.now()) return held;
+  asking ??= requestToken().finally(() => { asking = null; });
+  return asking;
+}
+
+async function requestToken() {
   const response = await fetchInTime(source, { method: "POST", headers: { Accept: "application/json" } });
   if (!response.ok) throw await makeError(response);
   const answer = await readJson(response);

@@ -43,6 +43,7 @@ const MEANINGS = {
   not_enough_tickets: _("The booking has not so many tickets left."),
   ticket_cancelled: _("This ticket is cancelled."),
   ticket_checked_in: _("This ticket has been used at the door."),
+  mail_sent_lately: _("This mail was sent a short time ago. Try again in ten minutes."),
   cancellation_closed: _("It is too late to cancel this booking."),
   token_invalid: _("This link is not valid any more. Ask for a new one."),
   key_invalid: _("This link is not valid. Sign in to choose which mails come."),
@@ -77,9 +78,9 @@ const BROKEN = _("Something went wrong on the server. Try again later.");
 
 // Returns the sentence for a refusal. `retryAfter` is in seconds, null if unknown.
 export function describeFailure(status, body, retryAfter) {
-  if (status === 429) return describeWait(retryAfter || 60);
   const meaning = MEANINGS[body.code];
   if (meaning) return meaning;
+  if (status === 429) return describeWait(retryAfter || 60);
   if ([502, 503, 504].includes(status)) return MEANINGS.database_unavailable;
   if (status >= 500) return BROKEN;
   if (status === 401) return MEANINGS.signed_out;

@@ -22,15 +22,15 @@ export function ngettext(singular, plural, count, values = {}) {
   return fill(pluralRules.select(count) === "one" ? one : other, { num: count, ...values });
 }
 
-// Returns an amount of money, without `.00`.
-export function formatAmount(amount, currency) {
-  const digits = Number.isInteger(amount) ? 0 : 2;
+// Returns an amount of money, without `.00` unless `digits` is 2.
+export function formatAmount(amount, currency, digits = Number.isInteger(amount) ? 0 : 2) {
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return new Intl.NumberFormat(locale, { style: "currency", currency, ...options }).format(amount);
 }
 
-export function formatNumber(value) {
-  return new Intl.NumberFormat(locale).format(value);
+// Returns a number; `options` are those of Intl.NumberFormat.
+export function formatNumber(value, options = {}) {
+  return new Intl.NumberFormat(locale, options).format(value);
 }
 
 // Returns a date with its weekday. `day` is `YYYY-MM-DD`.
