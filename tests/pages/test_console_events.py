@@ -357,3 +357,34 @@ def test_a_manager_makes_an_event_of_the_organizer(client, app, db, browser, ope
     browser.wait_for_text("The event is saved.")
     event = organizer.get("/events/1").json
     assert (event["organizerId"], event["status"]) == (str(organizer.id), "draft")
+
+
+def test_a_refused_deletion_is_told_in_words(client, app, browser, open_as, organizer, event_id):
+    Caller(client, app).book(event_id)
+    open_as(organizer, f"/console/events/{event_id}?lang=el")
+    browser.wait_for("document.getElementById('delete')?.checkVisibility()")
+    press(browser, "Διαγραφή")
+    browser.press_button("Διαγραφή", "dialog")
+    browser.wait_for_text("Η εκδήλωση έχει κρατήσεις.", "#more-message")
+    browser.console_errors()
+
+
+def test_a_photo_that_is_none_is_refused_and_the_rest_is_saved(
+    browser, open_as, organizer, event_id
+):
+    open_as(organizer, f"/console/events/{event_id}/edit")
+    browser.wait_for("!document.getElementById('event-form').hidden")
+    browser.fill("#title", "With a photo")
+    script = """
+    const files = new DataTransfer();
+    files.items.add(new File(["no picture"], "photo.png", {type: "image/png"}));
+    document.getElementById("photo").files = files.files;
+    """
+    browser.run(script)
+    press(browser, "Save the changes")
+    browser.wait_for_text("but the photo was not accepted", "#form-message")
+    assert organizer.get(f"/events/{event_id}").json["title"] == "With a photo"
+    browser.run("document.getElementById('photo').value = ''")
+    press(browser, "Save the changes")
+    browser.wait_for_text("The event is saved.")
+    browser.console_errors()

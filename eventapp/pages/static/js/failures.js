@@ -57,6 +57,18 @@ const MEANINGS = {
   already_member: _("You are in this team already."),
   team_full: _("This team is full."),
   too_many_teams: _("You are in too many teams: leave one first."),
+  tickets_taken: _("Tickets of this type are sold, held or waited for: it cannot be removed."),
+  schedule_in_use: _("There are bookings or people waiting for a date that would be removed."),
+  quota_in_use: _("A limit is only for a date or ticket type that would be removed. Remove the limit first."),
+  below_sold: _("More places than that are sold or held already."),
+  question_answered: _("A question that was answered keeps its kind of answer."),
+  question_in_use: _("A question is only for a ticket type that would be removed. Remove the question first."),
+  code_in_use: _("This code was used: it can only be switched off."),
+  below_used: _("The code was used more often than that."),
+  unsupported_image: _("Choose a picture that is JPEG, PNG or WebP."),
+  damaged_image: _("The picture is damaged or incomplete."),
+  too_many_pixels: _("The picture has too many pixels."),
+  event_has_bookings: _("The event has bookings. Cancel it instead."),
   database_unavailable: _("The server is busy or restarting. Try again in a moment."),
 };
 
