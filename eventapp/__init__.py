@@ -267,6 +267,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     PROXY_ADDRESSES.set(app, ProxyAddresses(config.proxy_addresses))
     rate_limits.init_app(app, config)
     undeclared_input.init_app(app)
+    pages_routes.init_app(app)
     return api
 
 

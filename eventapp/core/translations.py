@@ -13,7 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_location
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -87,6 +87,16 @@ class Translator:
         """Return the date and time of a moment in a zone: `Sat, 5 June 2027, 20:30`."""
         day = moment.astimezone(ZoneInfo(zone)).date()
         return f"{self.format_day(day)}, {self.format_time(moment, zone)}"
+
+    def format_zone(self, zone: str) -> str:
+        """Return the place that a zone is named after, such as `Athens`; `UTC` for itself.
+
+        Args:
+            zone: an IANA name.
+        """
+        if "/" not in zone or zone.startswith("Etc/"):
+            return zone.removeprefix("Etc/")
+        return get_timezone_location(zone, locale=self._locale, return_city=True)
 
     def format_amount(self, amount: float, currency: str) -> str:
         """Return an amount of money as the language writes it: `€12.50`, without `.00`."""

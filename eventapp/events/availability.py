@@ -68,6 +68,15 @@ def list_availability(
     return {"availability": views, **envelope}, next_position
 
 
+def present_public_pairs(event: Event, now: datetime) -> list[PairView]:
+    """Return all pairs that everyone sees of an event, ordered by their ids."""
+    visible = ticket_types.list_visible_types(event["ticketTypes"], may_manage=False)
+    types = {each["ticketTypeId"]: each for each in visible}
+    bookable = sorted(ticket_types.find_bookable(event, now))
+    pairs = [(schedule_id, type_id) for schedule_id in bookable for type_id in sorted(types)]
+    return _present_pairs(event, types, pairs, now) if pairs else []
+
+
 def _get_visible(db: Db, event_id: int, actor: Actor) -> Event:
     """Return an event that the caller may see, without its cells."""
     for event in store.find_events(db, [event_id]):

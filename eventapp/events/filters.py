@@ -264,3 +264,22 @@ def load_filter(filter_class: type[Filter], query: Mapping[str, str]) -> Filter 
     except ValidationError:
         return None
     return filter_class.from_query(loaded)
+
+
+def load_parameters(parameters: Mapping[str, str]) -> tuple[JsonObject, set[str]]:
+    """Load parameters of filters one by one, for addresses that anybody may have typed.
+
+    Args:
+        parameters: their values as a client sends them; each is a name of PARAMETERS.
+
+    Returns:
+        The loaded values, as `make_filters` takes them, and the names of those that the API would
+        refuse.
+    """
+    loaded, refused = {}, set()
+    for name, value in parameters.items():
+        try:
+            loaded[name] = PARAMETERS[name].deserialize(value)
+        except ValidationError:
+            refused.add(name)
+    return loaded, refused

@@ -35,6 +35,14 @@ def get_shown_name(db: Db, organizer_id: ObjectId) -> str:
     return name
 
 
+def has_page(db: Db, organizer_id: ObjectId | None) -> bool:
+    """Return whether an organizer has a public page. That of sample events, None, has none."""
+    try:
+        return organizer_id is not None and bool(get_shown_name(db, organizer_id))
+    except OrganizerNotFound:
+        return False
+
+
 def count_upcoming(db: Db, organizer_id: ObjectId) -> int:
     """Return the number of upcoming events that everyone may see in lists.
 

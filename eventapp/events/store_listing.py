@@ -16,6 +16,7 @@ from eventapp.events.types import (
     Event,
     EventKey,
     IndexedEvent,
+    ListedKey,
     SortValue,
 )
 
@@ -241,3 +242,18 @@ def find_search_texts(db: Db, where: Query) -> list[str]:
     """Return the `searchTexts` of a matching event; empty if there is none."""
     event = db.events.find_one(where, {"searchTexts": 1})
     return event["searchTexts"] if event else []
+
+
+def find_listed_between(db: Db, first_id: int, last_id: int) -> list[ListedKey]:
+    """Return the listed events with these eventIds, both included, in the order of their ids."""
+    where = {**make_public_filter(upcoming=True), "eventId": {"$gte": first_id, "$lte": last_id}}
+    fields = {"_id": 0, "eventId": 1, "organizerId": 1, "updatedAt": 1}
+    found = db.events.find(where, fields).sort([("eventId", 1)])
+    return cast(list[ListedKey], list(found))
+
+
+def find_listed_id_after(db: Db, event_id: int) -> int | None:
+    """Return the lowest eventId of a listed event above this one; None if there is none."""
+    where = {**make_public_filter(upcoming=True), "eventId": {"$gt": event_id}}
+    found = db.events.find_one(where, {"_id": 0, "eventId": 1}, sort=[("eventId", 1)])
+    return cast(EventKey, found)["eventId"] if found else None

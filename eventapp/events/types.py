@@ -70,6 +70,13 @@ class EventKey(TypedDict):
     eventId: int  # from 1, unique, given by the server, never given again
 
 
+class ListedKey(EventKey):
+    """What an index of the public pages has of an event."""
+
+    organizerId: ObjectId | None
+    updatedAt: datetime
+
+
 class Revision(TypedDict):
     """The revision of an event."""
 

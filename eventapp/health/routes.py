@@ -1,4 +1,4 @@
-"""Routes for monitoring (liveness, readiness and metrics), and the addresses of the site."""
+"""Routes for monitoring: liveness, readiness and metrics."""
 
 from flask import Response
 from marshmallow import Schema, fields
@@ -7,7 +7,6 @@ from pymongo.errors import PyMongoError
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
-from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.metrics import GaugeValue, render_metrics
@@ -24,33 +23,6 @@ class Readiness(Schema):
 
     status = fields.String(required=True)
     database = fields.String(required=True)
-
-
-class Addresses(Schema):
-    """Where the parts of this site are."""
-
-    name = fields.String(required=True)
-    api = fields.Url(required=True, require_tld=False)
-    documentation = fields.Url(required=True, require_tld=False)
-    openapi = fields.Url(required=True, require_tld=False)
-    dashboard = fields.Url(required=True, require_tld=False)
-
-
-@root.route("/")
-@anonymous
-@root.response(200, Addresses)
-def show_addresses() -> Response:
-    """Return the addresses of the API, of its documentation and of the console."""
-    site = get_image_base_url()
-    return json_response(
-        {
-            "name": "eventapp",
-            "api": f"{site}/api",
-            "documentation": f"{site}/api/docs/",
-            "openapi": f"{site}/api/openapi.json",
-            "dashboard": f"{site}/console",
-        }
-    )
 
 
 @root.route("/healthz")

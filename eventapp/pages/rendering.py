@@ -64,6 +64,7 @@ def _get_environment(language: str) -> Environment:
         format_moment=translator.format_moment,
         format_month=translator.format_month,
         format_time=translator.format_time,
+        format_zone=translator.format_zone,
         link=make_link,
         static=static_files.make_url,
     )

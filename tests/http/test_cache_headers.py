@@ -26,6 +26,11 @@ LEAD_ON = {
 CACHEABLE = {
     "page_files.show_file",
     "page_files.show_texts",
+    "public_pages.show_event",
+    "public_pages.show_organizer",
+    "sitemaps.show_robots",
+    "sitemaps.show_sitemap",
+    "sitemaps.show_part",
     "events.list_events",
     "events.popular_events",
     "events.suggest_texts",
@@ -91,6 +96,7 @@ def world(client, app, db):
         "file": "midnight-bakery.webp",
         "version": static_files.VERSION,
         "language": "el",
+        "number": 0,
     }
     client.set_cookie(COOKIE, open_page_session(app, {"id": ann.id}))
     callers = {"nobody": {}, "device": DEVICE}

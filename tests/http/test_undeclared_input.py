@@ -22,6 +22,7 @@ PATH_VALUES = {
     "capability": "x",
     "file": "page.css",
     "language": "el",
+    "number": "7",
 }
 PATH_VALUES |= {"ticket_type_index": "0", "schedule_index": "0", "path": "favicon-16x16.png"}
 ACCEPT_ANY_PARAMETER = (
@@ -32,7 +33,7 @@ ACCEPT_ANY_PARAMETER = (
     "/api/docs",
     "/mails/",
     "/invitation",
-    *("/static/", "/e/", "/o/", "/b/", "/console", "/door", "/robots.txt", "/sitemap.xml"),
+    *("/static/", "/e/", "/o/", "/b/", "/console", "/door", "/robots.txt", "/sitemap"),
 )
 # Calendar feeds. The calendar of a booking is for its holder, and is none of them.
 FEEDS = ("/events.ics", "/events/77/calendar.ics")
@@ -50,7 +51,7 @@ def fill_path(rule):
 
 
 def accepts_any_parameter(path):
-    return path.startswith(ACCEPT_ANY_PARAMETER) or path.endswith(FEEDS)
+    return path == "/" or path.startswith(ACCEPT_ANY_PARAMETER) or path.endswith(FEEDS)
 
 
 def list_routes(app):

@@ -13,6 +13,7 @@ from eventapp.events import (
     facet_counts,
     log_lists,
     public_changes,
+    public_lists,
     service,
     store,
     store_changes,
@@ -241,6 +242,14 @@ def test_the_page_of_an_organizer_uses_indexes(recorded, path):
     assert public
     for command in public:
         assert "organizer_public" in str(plan_of(recorded[2], command)), command
+
+
+def test_the_sitemap_is_read_by_indexes(recorded):
+    _, recorder, db, _ = recorded
+    recorder.commands.clear()
+    assert public_lists.find_public_ranges(db, 50)
+    assert public_lists.list_public_range(db, 1, 50)
+    assert_indexed(recorded, list(recorder.commands))
 
 
 def test_the_favorites_are_read_by_an_index(recorded):
