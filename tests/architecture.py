@@ -125,6 +125,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "attendees": "service",
         "bodies": "types",
         "holders": "service",
+        "quote_schemas": "schemas",
         "request_digests": "service",
         "store_holders": "store",
         "auditing": "service",

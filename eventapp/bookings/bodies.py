@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 from bson import ObjectId
 
 from eventapp.bookings.types import BookingItem, OfferStatus, Shortfall, Status
+from eventapp.events.bodies import TicketTypeView
 from eventapp.events.question_types import AttendeeAnswer, AttendeeInput
 from eventapp.payments.types import Amount, PaymentState, RefundReason
 from eventapp.waitlist.types import EntryView
@@ -132,6 +133,7 @@ class Quote(TypedDict):
     discount: Amount
     total: Amount
     currency: str  # ISO 4217
+    unlockedTypes: NotRequired[list[TicketTypeView]]  # by the code; absent if it unlocks none
 
 
 class ItemInput(TypedDict):
@@ -175,7 +177,7 @@ class PurchaseInput(TypedDict):
 class QuoteInput(TypedDict):
     """The body of POST /events/{eventId}/quote."""
 
-    items: list[ItemInput]
+    items: list[ItemInput]  # may be empty beside a promo code
     scheduleId: NotRequired[int]
     promoCode: NotRequired[str | None]
 

@@ -107,23 +107,6 @@ class BookingBody(Schema):
             raise ValidationError("Send scheduleId or scheduleIndex.", "scheduleId")
 
 
-class QuoteBody(Schema):
-    """The tickets whose price is asked for."""
-
-    EXAMPLE: ClassVar[JsonObject] = {"items": [{"ticketTypeId": 1, "quantity": 2}]}
-
-    items = fields.List(fields.Nested(ItemBody), required=True, validate=validate.Length(1, 50))
-    scheduleId = StrictInt(
-        1, metadata={"description": "The schedule entry to book. It does not change the prices."}
-    )
-    promoCode = StrictText(
-        1,
-        100,
-        allow_none=True,
-        metadata={"description": "A code that the organizer gave, in any case; null for none."},
-    )
-
-
 class CancelledItemBody(Schema):
     """How many tickets of one type are to be cancelled."""
 
@@ -335,24 +318,6 @@ class CancellationAnswer(Schema):
 
     message = fields.String(required=True)
     data = fields.Nested(CancellationData, required=True)
-
-
-class QuotedItem(PricedItem):
-    """What tickets of one type would cost."""
-
-    unitPrice = fields.Float(
-        required=True, metadata={"description": "The list price of one ticket."}
-    )
-
-
-class QuoteAnswer(Schema):
-    """What a booking would cost now. Nothing is taken or reserved."""
-
-    items = fields.List(fields.Nested(QuotedItem), required=True)
-    subtotal = fields.Float(required=True)
-    discount = fields.Float(required=True)
-    total = fields.Float(required=True)
-    currency = fields.String(required=True)
 
 
 class BookingData(Schema):

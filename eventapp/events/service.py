@@ -50,7 +50,7 @@ from eventapp.events.queues import recount as recount_queues
 from eventapp.events.quotas import count_taken, recount_quota
 from eventapp.events.quotas import find_matching as find_matching_quotas
 from eventapp.events.schedules import UTC_ZONE, build_schedule
-from eventapp.events.ticket_types import list_visible_types, may_be_named
+from eventapp.events.ticket_types import list_visible_types, may_be_named, present_unlocked
 from eventapp.events.types import (
     Event,
     ListedParts,
@@ -79,6 +79,7 @@ __all__ = [
     "list_queues",
     "list_visible_types",
     "may_be_named",
+    "present_unlocked",
     "recount_queues",
     "recount_quota",
 ]

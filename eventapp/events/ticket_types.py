@@ -231,6 +231,31 @@ def present_ticket_types(
     ]
 
 
+def present_unlocked(
+    event: SaleState, unlocked: Container[int], schedule_id: int | None, now: datetime
+) -> list[TicketTypeView]:
+    """Return the ticket types that a promo code shows to who names it, in their order.
+
+    Args:
+        unlocked: the ticketTypeIds that the code unlocks.
+        schedule_id: the entry whose tickets are counted; None for the most that one entry offers.
+        now: the time by the database's clock.
+    """
+    types = [
+        each
+        for each in event["ticketTypes"]
+        if each["ticketTypeId"] in unlocked and "visibility" in each
+    ]
+    entries = find_bookable(event, now)
+    chosen = entries if schedule_id is None else [each for each in entries if each == schedule_id]
+    left = count_left(types, chosen, event.get("quotas", ())).values()
+    counts = [max(each) for each in zip(*left, strict=True)] or [0] * len(types)
+    return [
+        _present(event, each, count if count >= each.get("minPerBooking", 1) else 0, False, now)
+        for each, count in zip(types, counts, strict=True)
+    ]
+
+
 def _present(
     event: Event | SaleState,
     ticket_type: TicketType,

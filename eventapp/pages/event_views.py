@@ -99,6 +99,11 @@ class EventPage:
         return len({each.zone for each in self.dates}) == 1
 
     @property
+    def can_be_booked(self) -> bool:
+        """Whether its page has a form to book: for tickets, a waitlist, or a promo code."""
+        return not (self.is_cancelled or self.is_over)
+
+    @property
     def is_on_sale(self) -> bool:
         """Whether anybody can book it now."""
         return any(each["saleState"] == ON_SALE for each in self.types)

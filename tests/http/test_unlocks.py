@@ -54,6 +54,30 @@ def test_a_code_unlocks_a_secret_type(db, host, ann, bob, event_id, code):
     assert codes(host, event_id)[0]["used"] == 1
 
 
+def test_a_quote_shows_what_the_code_unlocks(db, host, ann, event_id, code):
+    def ask(promo_code, *items, **body):
+        path = f"/events/{event_id}/quote"
+        return ann.call("POST", path, {"items": list(items), "promoCode": promo_code, **body})
+
+    shown = {"ticketTypeId": 2, "type": "Backstage", "price": 80}
+    shown |= {"availableTickets": 2, "saleState": "on_sale", "visibility": "secret"}
+    assert ask("band").json == {
+        **{"items": [], "subtotal": 0, "discount": 0, "total": 0, "currency": "EUR"},
+        "unlockedTypes": [shown],
+    }
+    order(ann, event_id, "band", quantity=2)
+    shown |= {"availableTickets": 0, "saleState": "sold_out"}
+    public = {"ticketTypeId": 1, "quantity": 1}
+    refused(ask("band", public), 409, "promo_not_applicable")
+    assert ask("band", scheduleId=1).json["unlockedTypes"] == [shown]
+    add(host, event_id, code="Other", kind="percent", value=10)
+    assert "unlockedTypes" not in ask("other").json
+    refused(ask("wrong-one"), 404, "promo_not_found")
+    assert ask(None).json["errors"] == {"items": ["Name a ticket type or a promo code."]}
+    patch(host, event_id, code, maxUses=1)
+    refused(ask("band"), 409, "promo_exhausted")
+
+
 def test_a_discount_and_an_unlocked_type_go_together(host, ann, event_id):
     add(host, event_id, code="Half", kind="percent", value=50, unlocks=[2], ticketTypeIds=[1])
     items = [{"ticketTypeId": type_id, "quantity": 1} for type_id in (1, 2)]

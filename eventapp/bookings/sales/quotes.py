@@ -7,7 +7,7 @@ from eventapp.bookings.bodies import Quote, QuoteInput
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.sales.purchases import read_items, require_code_key, resolve_item_list
 from eventapp.core.access.actor import Actor
-from eventapp.events.service import EventNotFound, may_see
+from eventapp.events.service import EventNotFound, may_see, present_unlocked
 from eventapp.inventory.entry_choice import choose_schedule_entry
 from eventapp.inventory.nameable_types import find_unlocked
 from eventapp.inventory.service import PromoCodeUses, compute_discounts, make_promo_error
@@ -18,7 +18,8 @@ def quote(
 ) -> Quote:
     """Return the prices of tickets, at the current prices of the event and with a promo code.
 
-    Whether the tickets can be bought is not checked.
+    Whether the tickets can be bought is not checked. The ticket types that the code unlocks are
+    shown; so a buyer who knows the code learns of them, also without naming a ticket.
 
     Raises:
         EventNotFound: there is no event that the caller may see.
@@ -39,8 +40,12 @@ def quote(
         choose_schedule_entry(event, now, schedule_id=body["scheduleId"])
     quantities = resolve_item_list(read_items(body["items"]), event, unlocked)
     if key:
-        if refusal := PromoCodeUses(event).judge(key, quantities, moment):
+        named = quantities or [each["ticketTypeId"] for each in event["ticketTypes"]]
+        if refusal := PromoCodeUses(event).judge(key, named, moment):
             raise make_promo_error(refusal)
         discounts = compute_discounts(event["promoCodes"][key], event["ticketTypes"])
     items = rules.price_items(event, quantities, discounts)
-    return rules.build_quote(items, context.limits.currency)
+    built = rules.build_quote(items, context.limits.currency)
+    if shown := present_unlocked(event, unlocked, body.get("scheduleId"), moment):
+        built["unlockedTypes"] = shown
+    return built

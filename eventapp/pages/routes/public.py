@@ -19,8 +19,9 @@ from eventapp.pages import event_views, list_views, structured_data
 from eventapp.pages.event_views import POPULARITY
 from eventapp.pages.list_views import EVENT_CACHE
 from eventapp.pages.page_language import make_link
+from eventapp.pages.payment import current_page_payment
 from eventapp.pages.plain_text import shorten, split_text
-from eventapp.pages.rendering import PUBLIC_PICTURES, render_page
+from eventapp.pages.rendering import PUBLIC_PICTURES, Sources, render_page
 
 home = Blueprint("home", __name__, description="Health", ignores_unknown_parameters=True)
 bp = Blueprint("public_pages", __name__, ignores_unknown_parameters=True)
@@ -110,17 +111,20 @@ def show_event(event_id: int) -> Response:
         now=get_database_time(),
         image_base_url=site,
     )
-    currency = current_config().currency
+    currency, payment = current_config().currency, current_page_payment()
     described = structured_data.describe_event(event, site=site, currency=currency)
     context = {
         "event": event,
         "currency": currency,
+        "max_tickets": current_config().max_tickets_per_booking,
+        "payment": payment,
         "site": site,
         "summary": shorten(event.view["description"], MAX_SUMMARY),
         "picture": structured_data.make_absolute(event.image, site),
         "structured_data": structured_data.render_json(described),
     }
-    return render_public_page("event.html", context)
+    sources = payment.sources if event.can_be_booked else None
+    return render_public_page("event.html", context, sources)
 
 
 @bp.route("/o/<oid:organizer_id>")
@@ -154,8 +158,15 @@ def show_organizer(organizer_id: ObjectId) -> Response:
     return render_public_page("organizer.html", context)
 
 
-def render_public_page(template: str, context: dict[str, object]) -> Response:
-    """Return a page that does not depend on who reads it, or 304 if the client has it."""
-    response = render_page(template, context, sources=PUBLIC_PICTURES, cache_control=PUBLIC)
+def render_public_page(
+    template: str, context: dict[str, object], sources: Sources | None = None
+) -> Response:
+    """Return a page that does not depend on who reads it, or 304 if the client has it.
+
+    Args:
+        sources: what its policy allows besides PUBLIC_PICTURES.
+    """
+    allowed = {**PUBLIC_PICTURES, **(sources or {})}
+    response = render_page(template, context, sources=allowed, cache_control=PUBLIC)
     response.headers["ETag"] = f'"{json.make_etag(response.get_data())}"'
     return cast(Response, response.make_conditional(request))
