@@ -388,3 +388,20 @@ def test_a_photo_that_is_none_is_refused_and_the_rest_is_saved(
     press(browser, "Save the changes")
     browser.wait_for_text("The event is saved.")
     browser.console_errors()
+
+
+def test_who_signs_up_as_an_organizer_begins_in_the_console(browser, site, db):
+    browser.open(f"{site}/healthz")
+    browser.delete_cookies()
+    browser.open(f"{site}/account/sign-up?role=organizer")
+    for name, value in (
+        ("name", "Ada"),
+        ("email", "ada@example.org"),
+        ("password", "correct horse"),
+    ):
+        browser.fill(f"[name='{name}']", value)
+    browser.click("main form button:not([type=button])")
+    browser.wait_for_text("No events yet")
+    browser.press_button("New event", ".empty")
+    browser.wait_for("!document.getElementById('event-form').hidden")
+    assert browser.run("return document.getElementById('organizer').value") == "Ada"
