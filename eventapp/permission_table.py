@@ -45,6 +45,7 @@ ROWS = (
             *("page_files.show_file", "page_files.show_texts"),
             *("public_pages.show_event", "public_pages.show_organizer"),
             *("sitemaps.show_robots", "sitemaps.show_sitemap", "sitemaps.show_part"),
+            *("door_page.show_door", "door_page.show_worker", "door_page.show_manifest"),
             *("swagger_ui.show", "api-docs.openapi_json"),
         ),
     ),

@@ -272,6 +272,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "organizers": {"invitations": "service", "profiles": "service"},
     "pages": {
+        "door_files": "service",
         "account_schemas": "schemas",
         "account_views": "service",
         "failures": "routes",

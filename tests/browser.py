@@ -28,7 +28,7 @@ FLAGS = (
 class Browser:
     """A browser window. `close` ends it and its driver."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, more_flags=()):
         port = find_free_port()
         self._driver = subprocess.Popen(
             [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -37,7 +37,7 @@ class Browser:
         self._session = ""
         try:
             eventually(self._is_ready, 20)
-            flags = [*FLAGS, f"--user-data-dir={directory}"]
+            flags = [*FLAGS, f"--user-data-dir={directory}", *more_flags]
             options = {"binary": CHROMIUM, "args": flags}
             capabilities = {"browserName": "chrome", "goog:chromeOptions": options}
             capabilities["goog:loggingPrefs"] = {"browser": "ALL"}
@@ -73,6 +73,10 @@ class Browser:
     def run(self, script, *arguments):
         """Run a script and return its result."""
         return self._post("/execute/sync", {"script": script, "args": list(arguments)})
+
+    def run_async(self, script, *arguments):
+        """Run a script whose last argument is a function, and return what it calls it with."""
+        return self._post("/execute/async", {"script": script, "args": list(arguments)})
 
     def type(self, selector, text):
         """Type text into an element."""
@@ -178,7 +182,7 @@ class Browser:
         axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => done(violations.map(
           ({id, help, nodes}) => `${id}: ${help}: ${nodes.map((each) => each.html).join(" | ")}`)));
         """
-        return self._post("/execute/async", {"script": script, "args": []})
+        return self.run_async(script)
 
     def is_wider_than_window(self):
         """Return whether the page has to be scrolled sideways."""

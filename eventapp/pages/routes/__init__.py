@@ -8,6 +8,7 @@ from eventapp.pages.routes import (
     account_sign_in,
     account_token,
     booking_link,
+    door,
     error_pages,
     files,
     public,
@@ -25,6 +26,7 @@ BLUEPRINTS = (
     booking_link.bp,
     public.bp,
     sitemaps.bp,
+    door.bp,
 )
 
 
