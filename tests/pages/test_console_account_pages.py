@@ -166,7 +166,7 @@ def test_an_organizer_makes_a_webhook_and_sees_its_test_fail(
     browser.press_button("Pause")
     browser.wait_for_text("Paused")
     browser.press_button("Switch on")
-    browser.wait_for_text("Pause", "#list")
+    browser.wait_for_text("Switched on", "#list")
     browser.press_button("New secret")
     browser.press_button("Make a new secret", "dialog")
     browser.wait_for(f"document.getElementById('secret').value !== '{secret}'")
