@@ -104,6 +104,7 @@ def samples(event_id, booking, holder, host):
         "file": "x.jpg",
         "version": static_files.VERSION,
         "language": "el",
+        "number": "1",
     }
 
 
@@ -351,7 +352,7 @@ OF_SERVER = {"/metrics", "/readyz", "/api/docs/<path:path>"}
 def look(app, client, ann, host, event_id):
     """A function that returns the bytes of all public answers, their headers included, by path."""
     samples = {"event_id": str(event_id), "path": "x", "file": "x", "reference": "EVT-XXXXXX"}
-    samples |= {"version": static_files.VERSION, "language": "el"}
+    samples |= {"version": static_files.VERSION, "language": "el", "number": "1"}
     samples |= {"user_id": str(ann.id), "booking_id": "0" * 24, "ticket_id": "x"}
     samples |= {"organizer_id": str(host.id), "webhook_id": "0" * 24}
 
