@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pymongo.errors import DuplicateKeyError
 
-from eventapp import INDEXES, RETIRED_INDEXES
 from eventapp.core.database import ensure_indexes
+from eventapp.features import INDEXES, RETIRED_INDEXES
 from tests.conftest import MONGO_URI
 from tests.plans import scans_whole_collection
 

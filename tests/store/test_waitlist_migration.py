@@ -3,9 +3,10 @@
 import pytest
 from bson import ObjectId
 
-from eventapp import INDEXES, prepare_database
+from eventapp import prepare_database
 from eventapp.core.clock import utc_now
 from eventapp.core.database import SCHEMA_VERSION, check_schema_version, ensure_indexes
+from eventapp.features import INDEXES
 from eventapp.waitlist import migration, store_migration
 from eventapp.waitlist.store import RETIRED_INDEXES
 from tests.bookings_factories import Caller, context_of, event_of

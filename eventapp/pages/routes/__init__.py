@@ -8,6 +8,9 @@ from eventapp.pages.routes import (
     account_sign_in,
     account_token,
     booking_link,
+    console,
+    console_account,
+    console_event,
     door,
     error_pages,
     files,
@@ -27,6 +30,9 @@ BLUEPRINTS = (
     public.bp,
     sitemaps.bp,
     door.bp,
+    console.bp,
+    console_account.bp,
+    console_event.bp,
 )
 
 
