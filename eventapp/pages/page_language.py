@@ -36,3 +36,9 @@ def make_link(path: str, **query: object) -> str:
     if chosen is not None:
         parameters.setdefault(PARAMETER, chosen)
     return f"{path}?{urlencode(parameters, doseq=True)}" if parameters else path
+
+
+def make_language_link(language: str) -> str:
+    """Return the address of the page of this request in another language, with its whole query."""
+    parameters = {**request.args.to_dict(flat=False), PARAMETER: [language]}
+    return f"?{urlencode(parameters, doseq=True)}"

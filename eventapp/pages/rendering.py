@@ -1,7 +1,8 @@
 """Render pages from templates, with the headers that they need.
 
 A template extends `base.html`. It has the functions of the language (`_`, `ngettext`, `format_day`,
-`format_moment`, `format_amount`), `link` for addresses of pages and `static` for those of files.
+`format_moment`, `format_amount`), `link` for addresses of pages, `language_link` for this page in
+another language, and `static` for addresses of files.
 All values are escaped. Every page depends on the language, so it says `Vary: Accept-Language`.
 
 The policy of a page allows files of this server alone. A page that shows pictures of other sites,
@@ -19,7 +20,7 @@ from eventapp.core.http.responses import NOT_STORED
 from eventapp.core.languages import LANGUAGES
 from eventapp.core.translations import get_translator
 from eventapp.pages import static_files
-from eventapp.pages.page_language import current_translator, make_link
+from eventapp.pages.page_language import current_translator, make_language_link, make_link
 
 # By directive, what a page may load. `'self'` is this server.
 Sources = Mapping[str, Iterable[str]]
@@ -65,6 +66,7 @@ def _get_environment(language: str) -> Environment:
         format_month=translator.format_month,
         format_time=translator.format_time,
         format_zone=translator.format_zone,
+        language_link=make_language_link,
         link=make_link,
         static=static_files.make_url,
     )

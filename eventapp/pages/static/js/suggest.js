@@ -1,4 +1,4 @@
-// Suggests titles, places, organizers, categories and tags while somebody types a search.
+// Suggests titles, places, organizers and tags while somebody types a search.
 //
 // The field is a combobox as ARIA describes it: the arrow keys choose a suggestion, Enter takes it, and
 // Escape closes the list. An event is opened; any other text is searched for. Without this script, or
