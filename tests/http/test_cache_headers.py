@@ -19,8 +19,7 @@ PRIVATE = "private, no-store"
 # These lead to another page, or do so whoever is signed in.
 LEAD_ON = {
     ("account.show_start", "GET"),
-    ("account_sign_in.show_sign_in", "GET"),
-    ("account_sign_in.show_sign_up", "GET"),
+    ("console_account.redirect_dashboard", "GET"),
 }
 # The answers that a cache may store: those that set a Cache-Control of their own.
 CACHEABLE = {
@@ -57,7 +56,11 @@ def vary_of(answer):
 
 @pytest.fixture
 def world(client, app, db):
-    """An event with a booking, a message and a photo; the values of path parameters; callers."""
+    """An event with a booking, a message and a photo.
+
+    It holds the values of path parameters, the headers of each caller, and the secrets of the page
+    sessions that callers have.
+    """
     host, ann = Caller(client, app, "organizer"), Caller(client, app)
     root = Caller(client, app, "admin")
     event_id = event_of(db, 5, organizer_id=host.id)
@@ -98,10 +101,11 @@ def world(client, app, db):
         "language": "el",
         "number": 0,
     }
-    client.set_cookie(COOKIE, open_page_session(app, {"id": ann.id}))
     callers = {"nobody": {}, "device": DEVICE}
     callers |= {"attendee": ann.headers, "organizer": host.headers, "admin": root.headers}
-    return values, callers
+    people = {"attendee": ann, "organizer": host}
+    sessions = {name: open_page_session(app, {"id": each.id}) for name, each in people.items()}
+    return values, callers, sessions
 
 
 def iter_requests(app, values):
@@ -129,11 +133,14 @@ def choose_values(rule, values):
 def send_to_all(client, app, world):
     """Send every request as every caller; yield the rule, a description and the answer.
 
-    All are sent with the cookie of pages, which the API ignores.
+    They are sent with the cookie of the caller's page session, which the API ignores.
     """
-    values, callers = world
+    values, callers, sessions = world
     for rule, path, method in iter_requests(app, values):
         for name, headers in callers.items():
+            client.delete_cookie(COOKIE)
+            if name in sessions:
+                client.set_cookie(COOKIE, sessions[name])
             answer = client.open(path, method=method, headers=headers)
             yield rule, f"{method} {path} as {name}: {answer.status_code}", answer
             answer.close()
