@@ -48,7 +48,6 @@ const MEANINGS = {
   token_invalid: _("This link is not valid any more. Ask for a new one."),
   key_invalid: _("This link is not valid. Sign in to choose which mails come."),
   wrong_password: _("The password is wrong."),
-  email_not_verified: _("Verify your email address first: open the link that we mailed to you."),
   already_verified: _("Your email address is verified already."),
   mail_unavailable: _("This server sends no mails, so the address cannot be changed."),
   last_admin: _("You are the last admin: make somebody else an admin first."),

@@ -27,7 +27,7 @@ export function fromApi(path, rowsName, query = {}) {
 //   The first cell is the heading of its row.
 // filters: a form whose inputs narrow the list, or null
 //
-// Returns {reload, root}. The rows that the list shows are in `list.rows`.
+// The rows that the list shows are in `rows`; `reload` loads the first page anew.
 export class List {
   constructor(root, { load, cells, filters = null }) {
     this.root = root;
