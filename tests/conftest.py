@@ -105,6 +105,8 @@ NEED_NO_SERVER = (
     "tests/http/test_headers.py",
     "tests/http/test_large_bodies.py",
     "tests/http/test_serving.py",
+    "tests/pages/test_files.py",
+    "tests/pages/test_structured_data.py",
     "tests/store/test_embedded_disk.py",
     "tests/store/test_embedded_race.py",
     "tests/store/test_embedded_store.py",
