@@ -76,7 +76,8 @@ ROWS = (
             *("console_account.show_webhooks", "console_account.show_tokens"),
             *("console_event.show_orders", "console_event.show_attendees"),
             *("console_event.show_waitlist", "console_event.show_announcements"),
-            *("console_event.show_devices", "console_event.show_log", "console_event.show_figures"),
+            *("console_event.show_devices", "console_event.show_codes"),
+            *("console_event.show_log", "console_event.show_figures"),
         ),
     ),
     (

@@ -7,6 +7,7 @@ from eventapp.core.clock import utc_now
 from tests import announcements
 from tests.bookings_factories import Caller, context_of
 from tests.factories import day, event_body
+from tests.http.test_promo_codes import add
 from tests.page_sessions import COOKIE, make_browser, open_page_session
 from tests.teams import add_member
 
@@ -234,6 +235,23 @@ def test_an_organizer_makes_a_door_device(
     browser.press_button("End the device", "dialog")
     browser.wait_for_text("The device is ended.")
     browser.wait_for_text("There is no device yet.")
+    assert show_is_safe(browser)
+
+
+def test_an_organizer_switches_a_promo_code_off(
+    browser, open_page, check_page, organizer, event_id
+):
+    add(organizer, event_id, code="HALF", kind="percent", value=50, maxUses=10, ticketTypeIds=[1])
+    add(organizer, event_id, code="FIVE", kind="amount", value=5, validUntil=f"{day(9)}T10:00:00Z")
+    open_page(organizer, f"/console/events/{event_id}/codes")
+    browser.wait_for_text("50% off")
+    browser.wait_for_text("€5 off each ticket")
+    browser.wait_for_text("0 of 10")
+    check_page("console-codes")
+    browser.press_button("Switch off")
+    browser.wait_for_text("The code is switched off.")
+    codes = organizer.get(f"/events/{event_id}/promo-codes").json["promoCodes"]
+    assert [each["active"] for each in codes] == [False, True]
     assert show_is_safe(browser)
 
 

@@ -254,7 +254,7 @@ def choose_photo(browser):
 
 
 def test_an_edit_is_kept_when_it_cannot_be_saved(
-    client, app, db, browser, open_as, organizer, event_id
+    client, app, db, browser, open_as, check_page, organizer, event_id
 ):
     Caller(client, app).book(event_id, 2)
     path = f"/console/events/{event_id}/edit"
@@ -276,6 +276,8 @@ def test_an_edit_is_kept_when_it_cannot_be_saved(
     browser.fill("[name='schedule.0.timezone']", "Nowhere/City")
     press(browser, "Save the changes")
     browser.wait_for("document.getElementById('schedule.0.timezone-error')")
+    browser.console_errors()  # The refused field is one of them.
+    check_page("console-edit")
     browser.fill("[name='schedule.0.timezone']", "Europe/Athens")
     browser.delete_cookies()
     browser.run("location.reload()")

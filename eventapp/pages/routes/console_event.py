@@ -6,6 +6,7 @@ The scripts of the pages read and change all of it by the API.
 from flask import Response
 
 from eventapp.core.access.permissions import anonymous
+from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.pages.console_access import MANAGERS
 from eventapp.pages.console_pages import render_event_page
@@ -62,6 +63,16 @@ def show_announcements(event_id: int) -> Response:
 def show_devices(event_id: int) -> Response:
     """Return the page with the devices that check tickets of an event in."""
     return render_event_page("console/event_devices.html", event_id, "devices", roles=MANAGERS)
+
+
+@bp.route("/codes")
+@anonymous
+@bp.response(200, content_type="text/html")
+@bp.error_responses(403, 404)
+def show_codes(event_id: int) -> Response:
+    """Return the page with the promo codes of an event."""
+    context = {"currency": current_config().currency}
+    return render_event_page("console/event_codes.html", event_id, "codes", context=context)
 
 
 @bp.route("/log")
