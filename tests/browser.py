@@ -170,19 +170,22 @@ class Browser:
         """Delete the cookies of the page's site."""
         requests.delete(f"{self._url}{self._session}/cookie", timeout=20)
 
-    def list_violations(self, axe):
+    def list_violations(self, axe, rules=()):
         """Return what axe-core finds on the page, each with its elements.
 
         Args:
             axe: the source of axe-core.
+            rules: the ids of the rules to check; all if there are none.
         """
-        self.run(axe)
+        self.run(f"if (!window.axe) {{ {axe} }}")
         script = """
-        const done = arguments[arguments.length - 1];
-        axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => done(violations.map(
-          ({id, help, nodes}) => `${id}: ${help}: ${nodes.map((each) => each.html).join(" | ")}`)));
+        const [rules, done] = arguments, options = {resultTypes: ["violations"]};
+        if (rules.length) options.runOnly = {type: "rule", values: rules};
+        axe.run(document, options).then(({violations}) => done(violations.map(
+          ({id, help, nodes}) => `${id}: ${help}: ${nodes.map((each) => each.html).join(" | ")}`)
+        ), (error) => done([String(error)]));
         """
-        return self.run_async(script)
+        return self.run_async(script, list(rules))
 
     def is_wider_than_window(self):
         """Return whether the page has to be scrolled sideways."""
