@@ -41,7 +41,7 @@ ROWS = (
             *("home.show_home", "health.healthz", "health.metrics", "health.readyz"),
             *("api_health.healthz", "console_account.redirect_dashboard", "media.image"),
             *("account_links.verify", "account_links.reset", "account_links.void_email_change"),
-            *("account_links.forgot", "account_links.invitation", "account_links.unsubscribe"),
+            *("account_links.forgot", "account_links.invitation", "unsubscribe_page.unsubscribe"),
             *("page_files.show_file", "page_files.show_texts"),
             *("public_pages.show_event", "public_pages.show_organizer"),
             *("sitemaps.show_robots", "sitemaps.show_sitemap", "sitemaps.show_part"),

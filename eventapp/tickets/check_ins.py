@@ -28,7 +28,7 @@ BATCH_SIZE = 500
 CHECK_IN_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scan:
     """A ticket that a scanner checked in while it was offline.
 

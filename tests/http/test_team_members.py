@@ -370,6 +370,6 @@ def test_the_page_moves_the_token_to_the_fragment_and_changes_nothing(client, ap
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/invitation#token={token}")
     page = client.get("/invitation")
     assert page.headers["Cache-Control"] == "private, no-store"
-    assert 'data-call="/api/organizers/invitations/accept"' in page.text
+    assert "js/account/invitation.js" in page.text
     assert db.memberships.count_documents({"userId": {"$exists": True}}) == 0
     assert db.memberships.count_documents({"organizerId": ObjectId(host.id)}) == 1

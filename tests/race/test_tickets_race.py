@@ -175,7 +175,7 @@ def test_a_ticket_that_becomes_valid_during_the_scan_is_checked_in(
 
 
 def test_a_batch_uploaded_several_times_at_once_counts_once(db, event, booking):
-    scans = [check_ins.Scan(code_of(db, event, booking), utc_now())]
+    scans = [check_ins.Scan(code=code_of(db, event, booking), scanned_at=utc_now())]
     scanners = [open_check_in(db, event) for _ in range(SCANNERS)]
     calls = [partial(each.upload_scans, scans, utc_now()) for each in scanners]
     answers = kit.run_concurrently(*calls)
@@ -196,7 +196,7 @@ def undo_during_a_scan(db, event, booking, monkeypatch):
     """
     opened, code = open_check_in(db, event), code_of(db, event, booking)
     ticket, _type = next(rules.iter_tickets(booking))
-    scans = [check_ins.Scan(code, utc_now())]
+    scans = [check_ins.Scan(code=code, scanned_at=utc_now())]
     with (
         kit.suspended(monkeypatch, store, "check_in") as scanner,
         kit.in_background(partial(opened.upload_scans, scans, utc_now())) as result,
@@ -234,7 +234,7 @@ def test_of_several_undos_one_succeeds(db, event, booking):
 def test_scans_and_an_undo_at_once_leave_what_the_last_of_them_says(db, event, booking, _round):
     opened, code = open_check_in(db, event), code_of(db, event, booking)
     ticket_id = opened.check_in(code, utc_now())["ticketId"]
-    scans = [check_ins.Scan(code, utc_now() - timedelta(seconds=1))]
+    scans = [check_ins.Scan(code=code, scanned_at=utc_now() - timedelta(seconds=1))]
     undo, *answers = kit.run_concurrently(
         partial(opened.undo, ticket_id, utc_now()),
         *[partial(opened.upload_scans, scans, utc_now())] * 3,

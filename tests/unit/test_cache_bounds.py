@@ -38,11 +38,15 @@ BOUNDS = {
     "core/server/connection_watch.py": "20 times the bytes sent by 4,096 connections, 0.2 kB each",
     "core/lru_cache.py": "the size that its user gives",
     "core/textsearch.py": "50,000 words of 32 characters",
+    "core/translations.py": "one catalogue for each language",
     "events/cache/event_cache.py": "16 MB",
     "events/cache/freshness.py": "24 MB",
     "events/popularity.py": "100,000 interactions of each kind, of 0.1 kB",
     "inventory/sale_states.py": "20 MB",
     "notifications/live.py": "40 ids for each open stream",
+    "notifications/texts.py": "the words of each language",
+    "pages/rendering.py": "the templates in each language",
+    "pages/sitemap.py": "50 files of the site map, for an hour",
     "webhooks/transport.py": "one set of certificate authorities",
 }
 WIDEST = "\ufdfa"  # 3 bytes in UTF-8, which folding replaces by 18 characters of 2 bytes

@@ -19,8 +19,8 @@ from eventapp.pages.routes import (
 )
 from eventapp.pages.sitemap import SITEMAPS, Sitemaps
 
-# Calls that answer JSON, which are in the OpenAPI document.
-DOCUMENTED_BLUEPRINTS = (account_token.bp, public.home)
+# Calls that answer JSON, and a page at the path of one, which are in the OpenAPI document.
+DOCUMENTED_BLUEPRINTS = (account_token.bp, account_links.unsubscribe_bp, public.home)
 BLUEPRINTS = (
     files.bp,
     account_sign_in.bp,

@@ -21,6 +21,11 @@ from eventapp.pages.rendering import render_page
 
 bp = Blueprint("account_links", __name__, description="Pages", ignores_unknown_parameters=True)
 bp.after_request(show_failure_as_page)
+# Its path is that of a call, so the OpenAPI document has both.
+unsubscribe_bp = Blueprint(
+    "unsubscribe_page", __name__, description="Accounts", ignores_unknown_parameters=True
+)
+unsubscribe_bp.after_request(show_failure_as_page)
 TOKEN, KEY = "token", "key"
 
 
@@ -69,11 +74,11 @@ def invitation() -> Response:
     return moved or render_page("account/invitation.html", {"session": current_page_session()})
 
 
-@bp.route("/mails/unsubscribe")
+@unsubscribe_bp.route("/mails/unsubscribe")
 @anonymous
-@bp.response(200, content_type="text/html")
+@unsubscribe_bp.response(200, content_type="text/html")
 def unsubscribe() -> Response:
-    """Return the page on which the reader of a mail unsubscribes."""
+    """Return the page on which the reader of a mail unsubscribes, by the key in the fragment."""
     return _move_secret(KEY) or render_page("account/unsubscribe.html", {})
 
 

@@ -45,7 +45,7 @@ def check_in(body: JsonObject, event_id: int) -> Response:
     409 `already_checked_in` has `checkedInAt`, and in `checkedInBy` the name of the device or API
     token that checked it in, if that is known.
     """
-    scan = check_ins.Scan(body.get("code"), body.get("ticketId"))
+    scan = check_ins.Scan(code=body.get("code"), ticket_id=body.get("ticketId"))
     return json_response(open_check_in(event_id).check_scan_in(scan, utc_now()))
 
 
@@ -104,7 +104,9 @@ def check_in_batch(body: JsonObject, event_id: int) -> Response:
     A scan from before the check-in of its ticket was undone is `undone`: it checks nothing in.
     """
     scans = [
-        check_ins.Scan(scan.get("code"), scan.get("ticketId"), scan["scannedAt"])
+        check_ins.Scan(
+            code=scan.get("code"), ticket_id=scan.get("ticketId"), scanned_at=scan["scannedAt"]
+        )
         for scan in body["scans"]
     ]
     return json_response({"results": open_check_in(event_id).upload_scans(scans, utc_now())})
