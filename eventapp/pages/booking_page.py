@@ -99,7 +99,7 @@ def open_by_key(context: BookingContext, reference: str, key: str, now: datetime
 
 
 def make_holder(opened: OpenedLink) -> Actor:
-    """Return the holder of a booking, who may act on this booking alone."""
+    """Return the holder of a booking as an actor, limited to this booking."""
     return Actor(opened.link.user_id, ATTENDEE, link=opened.link)
 
 

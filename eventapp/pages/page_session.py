@@ -20,7 +20,7 @@ from eventapp.pages.sign_in import PageSession
 
 COOKIE, SECURE_COOKIE = "eventapp_session", "__Host-eventapp_session"
 SIGN_IN_PATH, START_PATH = "/account/sign-in", "/account"
-# Pages that nobody is led back to after signing in.
+# After signing in, the browser is never redirected to one of these pages.
 SIGN_IN_PATHS = frozenset({SIGN_IN_PATH, "/account/sign-up", "/account/sign-out"})
 # The name of the field of a form that holds its token.
 CSRF_FIELD = "csrfToken"

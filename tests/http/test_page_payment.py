@@ -1,4 +1,4 @@
-"""What pages are told of the payment provider, and what the policy of a page that pays allows."""
+"""The payment data that pages get, and the policy of a page that pays."""
 
 import pytest
 

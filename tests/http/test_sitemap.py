@@ -1,4 +1,4 @@
-"""What search engines are told: robots.txt and the sitemap."""
+"""The files for search engines: robots.txt and the sitemap."""
 
 import re
 from xml.etree import ElementTree

@@ -34,7 +34,7 @@ def sign_in(client, login="Ann", password=ANN["password"], **options):
 
 
 def who(client):
-    """Return the name of who is signed in, None if nobody is."""
+    """Return the name of the signed-in account; None without one."""
     answer = client.post(TOKEN, headers=FROM_PAGE)
     return answer.json["user"]["name"] if answer.status_code == 200 else None
 

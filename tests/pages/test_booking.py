@@ -163,7 +163,7 @@ def test_a_visitor_finds_books_signs_up_and_pays(browser, site, check_page, db, 
     check_page("booking-people")
     browser.press_button("Book", "#booking")
     browser.wait_for_text("Sign in to book")
-    browser.console_errors()  # The refused token says that nobody is signed in.
+    browser.console_errors()  # The call for a token was refused: nobody is signed in.
     check_page("booking-sign-in")
     sign_up(browser)
     total(browser, "€55.50")

@@ -57,7 +57,7 @@ def read_link_token(token: str) -> BookingLink:
 
 
 def identify_holder(link: BookingLink, action: Action, device_id: str | None) -> Actor:
-    """Return the holder of the booking of a link, who may act on this booking alone.
+    """Return the actor of a link: the holder of its booking, limited to this booking.
 
     The role is ATTENDEE whatever the role of the account, and no team counts.
 

@@ -67,8 +67,8 @@ def forgot() -> Response:
 def invitation() -> Response:
     """Return the page on which an invitation to a team is accepted.
 
-    It is mailed to people who may have no account yet. The page keeps the token for this tab while
-    they sign in or make an account.
+    The invited person may have no account yet. The page keeps the token for this tab while the
+    person signs in or makes an account.
     """
     moved = _move_secret(TOKEN)
     return moved or render_page("account/invitation.html", {"session": current_page_session()})
