@@ -31,6 +31,7 @@ from eventapp.events import store as events_store
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.inventory.service import INVENTORY
 from tests import factories
+from tests.ambiguous_reads import refuse_ambiguous_reads
 from tests.data_access import check_queries
 
 
@@ -195,6 +196,13 @@ def _loggers_forget_earlier_applications() -> Iterator[None]:
 def _queries_are_checked() -> Iterator[None]:
     """Every query of a store is held against the tables of tests/data_access.py."""
     with check_queries():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ambiguous_reads_are_refused() -> Iterator[None]:
+    """No test depends on which of several documents a server returns."""
+    with refuse_ambiguous_reads():
         yield
 
 

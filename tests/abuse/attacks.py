@@ -14,9 +14,10 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 
 ATTACKER, OTHER = "127.0.0.66", "127.0.0.7"
-# The worst latency that others may see. On an idle machine it is below 0.2 s. The limit leaves room
-# for a machine with much other work, and is far below the time for which the attacks go on.
-MAX_WORST_SECONDS = 3.0
+# The latency that others may see. On an idle machine the median is below 0.02 s and the worst below
+# 0.2 s. With six busy processes on two cores, the median was 0.02 s and the worst once 4.6 s. A
+# client that waited for the threads of an attack would wait 15 s, the time that a body has.
+MAX_MEDIAN_SECONDS, MAX_WORST_SECONDS = 0.3, 7.0
 
 
 def connect(server, address=ATTACKER, timeout=30):
@@ -95,6 +96,7 @@ def attack(server):
     median, worst = statistics.median(latencies), max(latencies)
     line = f"others wait {median * 1000:.1f} ms (median), {worst * 1000:.0f} ms (worst)"
     sys.stdout.write(f"\n{line}\n")  # pytest shows it with -s, and where a test fails.
+    assert median < MAX_MEDIAN_SECONDS
     assert worst < MAX_WORST_SECONDS
 
 

@@ -1,7 +1,7 @@
 """A new email takes effect when it is verified."""
 
 import pytest
-from bson import json_util
+from bson import ObjectId, json_util
 
 from eventapp.accounts import email_voids, verification
 from eventapp.accounts.errors import TokenInvalid
@@ -137,7 +137,7 @@ def test_a_pending_address_reserves_nothing_and_gets_no_reset(client, app, maili
     assert taken.status_code == 201
     answer = verify(client, token)
     assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
-    assert db.mails.count_documents({"to": NEW, "userId": db.users.find_one()["_id"]}) == 1
+    assert db.mails.count_documents({"to": NEW, "userId": ObjectId(ann["id"])}) == 1
 
 
 def test_a_pending_address_must_be_verified_within_three_days(client, app, mailing, ann, db):

@@ -189,7 +189,7 @@ def test_only_the_segment_of_a_changed_booking_is_counted_anew(db, now, monkeypa
 
 def test_control_a_missing_stored_day_gives_wrong_event_sums(db, bookings, now):
     sales_sums.refresh_sums(db, now)
-    stored_document = db.eventDays.find_one()
+    stored_document = db.eventDays.find_one(sort=[("_id", 1)])
     check_event_sums(db, stored_document["eventId"])
     db.eventDays.delete_one({"_id": stored_document["_id"]})
     with pytest.raises(AssertionError):
@@ -198,7 +198,7 @@ def test_control_a_missing_stored_day_gives_wrong_event_sums(db, bookings, now):
 
 def test_an_older_run_does_not_overwrite_a_later_one(db, bookings, now):
     sales_sums.refresh_sums(db, now)
-    stored_document = db.eventSales.find_one()
+    stored_document = db.eventSales.find_one(sort=[("_id", 1)])
     old = {"numbers": [0] * 13}
     document = store_sums.SumsDocument({"_id": stored_document["_id"]}, old)
     store_sums.save_sums(db, "eventSales", 0, [document])
