@@ -33,6 +33,7 @@ from eventapp.core.access.proxies import PROXY_ADDRESSES
 from eventapp.core.access.rate_limit_storage import open_storage
 from eventapp.core.database import OPEN_DATABASE, SchemaTooNew
 from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
+from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.server.connection_watch import ConnectionWatch
 from eventapp.core.server.granian_server import GranianServer
 from eventapp.core.server.middleware import limit_concurrency, make_stream_test
@@ -130,6 +131,8 @@ def start_worker(
     detach_from_parent_signals()
     stop_with_parent()
     app = open_app(config)
+    log_writer = LOG_WRITER.get(app)
+    log_writer.start()
     limited = limit_concurrency(app.wsgi_app, make_stream_test(app))
     app.wsgi_app = read_bodies(limited)  # type: ignore[assignment, method-assign]
     max_idle = config.max_idle_connections_per_address
@@ -143,10 +146,11 @@ def start_worker(
     popularity.start()
     # A forked worker runs no atexit handlers, so these finalizers write the last changes. The one
     # with the highest priority runs first: no job runs, and views are counted, when the database
-    # closes.
+    # closes. The last one writes what all of them have logged.
     Finalize(None, stop_jobs, exitpriority=3)
     Finalize(None, popularity.stop, exitpriority=2)
     Finalize(None, OPEN_DATABASE.get(app).client.close, exitpriority=1)
+    Finalize(None, log_writer.stop, exitpriority=0)
     return app
 
 

@@ -42,6 +42,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.http import headers, request_log, setup, undeclared_input
 from eventapp.core.http.app_context import CONFIG
+from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.connection_limits import ConnectionLimits
 from eventapp.core.streams.hub import HUB, Hub
@@ -111,7 +112,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     Returns:
         The object on which blueprints are registered to appear in the OpenAPI document.
     """
-    logging.configure_logging(config)
+    LOG_WRITER.set(app, logging.configure_logging(config))
     request_log.init_app(app)
     api = setup.init_app(app)
     headers.init_app(app, config)

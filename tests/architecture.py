@@ -46,9 +46,11 @@ OBSERVERS = ("analytics", "jobs", "health", "pages")
 # Core, bottom to top. A module may import its own package or module, and those of its own group and
 # of the groups above it in this list.
 CORE_ORDER = (
-    ("errors", "clock", "waiting", "json", "roles", "languages", "failpoints", "logging"),
+    ("errors", "clock", "waiting", "json", "roles", "languages", "failpoints"),
     ("metrics", "translations", "textsearch", "geography", "lru_cache", "calendar_files"),
     ("paging", "app_key"),
+    ("log_writer",),
+    ("logging",),
     ("embedded",),
     ("database",),
     ("batching", "shared_cache"),

@@ -180,10 +180,10 @@ class CurrentStderr:
 @pytest.fixture(scope="session", autouse=True)
 def _loggers_forget_earlier_applications() -> Iterator[None]:
     """Loggers would keep the level of their first use, and a file that `capsys` has closed."""
-    factory = structlog.PrintLoggerFactory(cast(TextIO, CurrentStderr()))
+    factory = structlog.WriteLoggerFactory(cast(TextIO, CurrentStderr()))
     configure = structlog.configure
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(structlog, "PrintLoggerFactory", lambda _file: factory)
+        patch.setattr(structlog, "WriteLoggerFactory", lambda _file: factory)
         patch.setattr(
             structlog,
             "configure",

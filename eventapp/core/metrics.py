@@ -27,6 +27,9 @@ REFUNDS = Counter("eventapp_refunds_total", "Attempts to pay a refund", ["outcom
 SHARED_CACHE = Counter(
     "eventapp_shared_cache_total", "Reads of the cache at CACHE_URL", ["outcome"]
 )
+DROPPED_LOG_LINES = Counter(
+    "eventapp_dropped_log_lines_total", "Lines of the log that were not written"
+)
 
 
 class GaugeValue(NamedTuple):

@@ -33,6 +33,8 @@ BOUNDS = {
     "core/access/rate_limits.py": "4,096 addresses of 64 characters",
     "core/clock.py": "the IANA time zones, about 600",
     "core/batching.py": "the calls of a batch, at most one for each request in work",
+    "core/log_writer.py": "4,000,000 characters",
+    "core/logging.py": "1,024 names of values in lines of the log",
     "core/http/body_limits.py": "the schemas of requests, less than 100",
     "core/http/blueprint.py": "2,048 query strings of 1 kB, with 10 kB each",
     "core/server/connection_watch.py": "20 times the bytes sent by 4,096 connections, 0.2 kB each",
