@@ -3,6 +3,9 @@
 The address of a file is `/static/VERSION/PATH`. The version is a digest of all files, so a browser
 may keep a file for a year, and gets the new one as soon as a page names a new version. Scripts
 import each other by relative paths, and so from the same version.
+
+A bundle is one file made of several. On a slow connection, each further style sheet delays the
+first paint by the time of a new connection.
 """
 
 import hashlib
@@ -31,6 +34,7 @@ def _compute_version() -> str:
 
 
 FILES = list_files()
+BUNDLES = {"css/public_pages.css": ("css/base.css", "css/public.css", "css/booking_form.css")}
 VERSION = _compute_version()
 
 
@@ -40,6 +44,15 @@ def make_url(path: str) -> str:
     Raises:
         KeyError: there is no such file.
     """
-    if path not in FILES:
+    if path not in FILES and path not in BUNDLES:
         raise KeyError(f"eventapp/pages/static has no {path}")
     return f"/static/{VERSION}/{path}"
+
+
+def read_bundle(path: str) -> bytes:
+    """Return the files of a bundle, one after the other.
+
+    Raises:
+        KeyError: there is no such bundle.
+    """
+    return b"".join(FILES[part].read_bytes() for part in BUNDLES[path])

@@ -18,6 +18,22 @@ def test_a_file_is_kept_for_a_year_under_the_address_of_its_version(client):
     assert answer.content_type == "text/css; charset=utf-8"
 
 
+def test_a_bundle_is_its_files_one_after_the_other(client):
+    path = "css/public_pages.css"
+    answer = client.get(static_files.make_url(path))
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.content_type == "text/css; charset=utf-8"
+    parts = [static_files.FILES[part].read_text() for part in static_files.BUNDLES[path]]
+    assert answer.text == "".join(parts)
+    assert len(parts) == 3
+    former = client.get(f"/static/former/{path}")
+    assert (former.text, former.headers["Cache-Control"]) == (answer.text, "no-cache")
+
+
+def test_public_pages_have_one_style_sheet(client, db):
+    assert client.get("/", headers={"Accept": "text/html"}).text.count('rel="stylesheet"') == 1
+
+
 def test_a_file_of_a_former_version_is_the_present_one_and_not_kept(client):
     answer = client.get("/static/former/js/api.js")
     assert answer.status_code == 200

@@ -32,6 +32,9 @@ def show_file(version: str, file: str) -> Response:
     A page that was loaded before an update asks for the former version. It gets the file as it is
     now, which no cache keeps under that address.
     """
+    if file in static_files.BUNDLES:
+        body = static_files.read_bundle(file)
+        return _set_lifetime(Response(body, content_type="text/css; charset=utf-8"), version)
     path = static_files.FILES.get(file)
     if path is None:
         raise NotFound
