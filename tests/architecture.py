@@ -53,7 +53,7 @@ CORE_ORDER = (
     ("logging",),
     ("embedded",),
     ("database",),
-    ("batching", "shared_cache"),
+    ("batching", "batched_reads", "shared_cache"),
     ("access",),
     ("http",),
     ("streams",),

@@ -22,7 +22,7 @@ from eventapp.core.http.accept_language import choose_language
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
-from eventapp.core.http.responses import conditional_response, json_response
+from eventapp.core.http.responses import bytes_response, conditional_response, json_response
 from eventapp.core.json import JsonObject
 
 bp = Blueprint(
@@ -43,9 +43,9 @@ BLUEPRINTS = (bp,)
 def list_events() -> Response:
     """Return up to 500 upcoming events, by eventId. The app searches in them on the phone."""
     found = service.list_upcoming(
-        get_db(), now=get_database_time(), image_base_url=get_image_base_url()
+        service.EVENT_CACHE.get(), now=get_database_time(), image_base_url=get_image_base_url()
     )
-    return conditional_response(json_response(found))
+    return conditional_response(bytes_response(found.body), found.etag)
 
 
 @bp.route("/recoms", methods=["POST"])
@@ -58,12 +58,12 @@ def list_events() -> Response:
 def recommend(body: JsonObject) -> Response:
     """Return upcoming events of these categories, or the most popular events without any."""
     found = service.recommend(
-        get_db(),
+        service.EVENT_CACHE.get(),
         body["categories"],
         now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
-    return json_response(found)
+    return bytes_response(found.body)
 
 
 @bp.route("/favorites")
@@ -73,9 +73,12 @@ def recommend(body: JsonObject) -> Response:
 def list_favorites() -> Response:
     """Return the shared guest's favorites, newest first."""
     found = service.list_favorites(
-        get_db(), now=get_database_time(), image_base_url=get_image_base_url()
+        get_db(),
+        service.EVENT_CACHE.get(),
+        now=get_database_time(),
+        image_base_url=get_image_base_url(),
     )
-    return json_response(found)
+    return bytes_response(found.body)
 
 
 @bp.route("/favorites", methods=["POST"])
@@ -89,7 +92,7 @@ def add_favorite(body: JsonObject) -> Response:
     service.add_favorite(
         get_db(),
         body["eventId"],
-        event_changes=service.EVENT_CACHE.get(),
+        event_cache=service.EVENT_CACHE.get(),
         popularity=service.POPULARITY.get(),
         now=utc_now(),
     )

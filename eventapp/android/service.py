@@ -8,6 +8,7 @@ its password is changed elsewhere.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bson import ObjectId
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -18,16 +19,21 @@ from eventapp.accounts.email_changes import EmailChange
 from eventapp.accounts.mail_requests import MAIL_SEALER as MAIL_SEALER
 from eventapp.accounts.types import StoredSession, StoredUser
 from eventapp.android import rules
-from eventapp.android.types import AppEvent, AppUser, ProfileChanges
+from eventapp.android.types import AppUser, ProfileChanges
+from eventapp.core import json
 from eventapp.core.access.actor import Actor
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.database import Db
 from eventapp.core.errors import Unauthorized
+from eventapp.core.json import make_etag
+from eventapp.core.lru_cache import LRUCache
 from eventapp.events import listing as event_lists
 from eventapp.events import service as events
 
 # `routes` reads these keys from here, because routes import nothing of another feature.
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
+from eventapp.events.cache.event_cache import EventCache
+from eventapp.events.cache.rendering import RenderedPage
 from eventapp.events.changes import EventChanges
 from eventapp.events.popularity import POPULARITY as POPULARITY
 from eventapp.events.popularity import Popularity
@@ -36,6 +42,25 @@ GUEST = Actor()
 # A part of the signing key, so that no other token with the same secret is taken for a capability.
 CAPABILITY_SALT = "android-profile"
 LOG_IN_AGAIN = "Log in again to change the profile"
+
+
+# The approximate bytes that a cached body takes besides its text.
+BODY_OVERHEAD_BYTES = 500
+# The bytes of the bodies that are kept for the next requests.
+BODIES_BYTES = 4_000_000
+
+
+class EventsBody(NamedTuple):
+    """A JSON array of events as the app reads it, and its ETag without quotes."""
+
+    body: bytes
+    etag: str
+
+
+# By the ETags of the answers of the API that they were converted from.
+_EVENTS_BODIES: LRUCache[str, EventsBody] = LRUCache(
+    BODIES_BYTES, lambda events: len(events.body) + BODY_OVERHEAD_BYTES
+)
 
 
 @dataclass(frozen=True)
@@ -65,34 +90,59 @@ class LoginSettings:
     language: str
 
 
-def list_upcoming(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
+def list_upcoming(event_cache: EventCache, *, now: datetime, image_base_url: str) -> EventsBody:
     """Return up to 500 upcoming events, by eventId."""
-    found = event_lists.list_upcoming(db, actor=GUEST, now=now, image_base_url=image_base_url)
-    return [rules.render_event(event) for event in found]
+    page = event_lists.show_upcoming(
+        event_cache, GUEST.favorites_key, now=now, image_base_url=image_base_url
+    )
+    return _convert_page(page)
 
 
 def recommend(
-    db: Db, categories: list[str], *, now: datetime, image_base_url: str
-) -> list[AppEvent]:
+    event_cache: EventCache, categories: list[str], *, now: datetime, image_base_url: str
+) -> EventsBody:
     """Return upcoming events of these categories, soonest first.
 
     Args:
         categories: the names of categories; without any, the most popular events are returned.
     """
-    found = event_lists.recommend(
-        db, categories, actor=GUEST, now=now, image_base_url=image_base_url
+    page = event_lists.show_recommendations(
+        event_cache, categories, GUEST.favorites_key, now=now, image_base_url=image_base_url
     )
-    return [rules.render_event(event) for event in found]
+    return _convert_page(page)
 
 
-def list_favorites(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
+def list_favorites(
+    db: Db, event_cache: EventCache, *, now: datetime, image_base_url: str
+) -> EventsBody:
     """Return the shared guest's favorites, newest first."""
-    found = event_lists.list_favorites(db, actor=GUEST, now=now, image_base_url=image_base_url)
-    return [rules.render_event(event) for event in found]
+    rows = event_lists.list_favorites(
+        db, event_cache=event_cache, actor=GUEST, now=now, image_base_url=image_base_url
+    )
+    return _convert_events(make_etag(rows), rows)
+
+
+def _convert_page(page: RenderedPage) -> EventsBody:
+    body = _EVENTS_BODIES.get(page.etag)
+    return body or _convert_events(page.etag, page.rows)
+
+
+def _convert_events(etag: str, rows: bytes) -> EventsBody:
+    """Return a JSON array of events of the API as the app reads it.
+
+    Args:
+        etag: of the answer of the API that has the array.
+    """
+    found = _EVENTS_BODIES.get(etag)
+    if found is None:
+        converted = json.dumps([rules.render_event(event) for event in json.loads(rows)])
+        found = EventsBody(converted, make_etag(converted))
+        _EVENTS_BODIES.put(etag, found)
+    return found
 
 
 def add_favorite(
-    db: Db, event_id: int, *, event_changes: EventChanges, popularity: Popularity, now: datetime
+    db: Db, event_id: int, *, event_cache: EventCache, popularity: Popularity, now: datetime
 ) -> None:
     """Add an event to the shared guest's favorites.
 
@@ -102,7 +152,7 @@ def add_favorite(
         TooManyFavorites: the guest has reached the limit of favorites.
     """
     events.add_favorite(
-        db, event_id, event_changes=event_changes, popularity=popularity, actor=GUEST, now=now
+        db, event_id, event_cache=event_cache, popularity=popularity, actor=GUEST, now=now
     )
 
 

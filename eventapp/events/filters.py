@@ -69,6 +69,28 @@ class CategoryFilter(EventFilter):
 
 
 @dataclass(frozen=True)
+class CategoriesFilter(EventFilter):
+    """Events of one of several categories, which recommendations ask for; it has no parameter."""
+
+    categories: tuple[str, ...]
+
+    parameters = {}
+    facet_fields = ()
+    examples = ()
+
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:  # noqa: ARG003
+        return None
+
+    def make_condition(self) -> Query:
+        return {"category": {"$in": list(self.categories)}}
+
+    def look_up(self, facets: Facets[IndexedEvent]) -> list[list[PostingList]]:
+        found = facets[CategoryFilter.categories]
+        return [[each for name in self.categories for each in found.equal_to(name)]]
+
+
+@dataclass(frozen=True)
 class TagsFilter(EventFilter):
     """Events that have each of some tags, without regard to case and accents.
 

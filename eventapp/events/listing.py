@@ -11,7 +11,10 @@ from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules, store, store_listing
 from eventapp.events.bodies import EventView
 from eventapp.events.cache.event_cache import EventCache
+from eventapp.events.cache.rendering import RenderedEvent, RenderedPage
 from eventapp.events.facet_counts import add_facets
+from eventapp.events.filter_types import make_conditions
+from eventapp.events.filters import CategoriesFilter
 from eventapp.events.list_pages import FoundPage, find_page
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.service import present_events
@@ -126,28 +129,6 @@ def list_popular(
     return _present_upcoming(db, ("popularity", -1), [], limit, actor, now, image_base_url)
 
 
-def recommend(
-    db: Db, categories: list[str], *, actor: Actor, now: datetime, image_base_url: str
-) -> list[EventView]:
-    """Return upcoming events of these categories, soonest first.
-
-    Without categories, return the most popular events.
-    """
-    if not categories:
-        return list_popular(
-            db, limit=MAX_UNPAGED, actor=actor, now=now, image_base_url=image_base_url
-        )
-    conditions = [store_listing.make_category_condition([name.lower() for name in categories])]
-    return _present_upcoming(
-        db, ("nextDate", 1), conditions, MAX_UNPAGED, actor, now, image_base_url
-    )
-
-
-def list_upcoming(db: Db, *, actor: Actor, now: datetime, image_base_url: str) -> list[EventView]:
-    """Return up to MAX_UNPAGED upcoming events, sorted by eventId, for the Android app."""
-    return _present_upcoming(db, ("eventId", 1), [], MAX_UNPAGED, actor, now, image_base_url)
-
-
 def _present_upcoming(
     db: Db,
     order: store_listing.Order,
@@ -162,14 +143,102 @@ def _present_upcoming(
     return present_events(db, events, actor, image_base_url, now)
 
 
-def list_favorites(db: Db, *, actor: Actor, now: datetime, image_base_url: str) -> list[EventView]:
-    """Return the caller's favorites that lists may show the caller, the newest favorite first."""
-    ids = favorites.list_event_ids(db, actor.favorites_key)
-    events = _load_in_order(db, ids) if ids else []
-    visible = [
-        event
-        for event in events
-        if rules.may_be_listed(event)
-        or actor.may_manage_event(event["eventId"], event["organizerId"])
+def show_upcoming(
+    event_cache: EventCache, owner: str, *, now: datetime, image_base_url: str
+) -> RenderedPage:
+    """Return up to MAX_UNPAGED upcoming events, sorted by eventId, without counts for organizers.
+
+    Args:
+        owner: as for `EventCache.show_page`.
+    """
+    return event_cache.show_page(ListRequest(limit=MAX_UNPAGED), now, owner, image_base_url)
+
+
+def show_recommendations(
+    event_cache: EventCache,
+    categories: Iterable[str],
+    owner: str,
+    *,
+    now: datetime,
+    image_base_url: str,
+) -> RenderedPage:
+    """Return what `recommend` does, without counts for organizers.
+
+    Args:
+        owner: as for `EventCache.show_page`.
+    """
+    request = _make_recommendation_request(categories)
+    return event_cache.show_page(request, now, owner, image_base_url)
+
+
+def recommend(
+    db: Db,
+    categories: Iterable[str],
+    *,
+    event_cache: EventCache,
+    actor: Actor,
+    now: datetime,
+    image_base_url: str,
+) -> bytes:
+    """Return upcoming events of these categories as a JSON array, soonest first.
+
+    Without categories, return the most popular events. A category that does not exist matches no
+    event. Callers who may manage events get them with their counts, read from the database.
+    """
+    if not actor.may_manage_events:
+        return show_recommendations(
+            event_cache, categories, actor.favorites_key, now=now, image_base_url=image_base_url
+        ).rows
+    request = _make_recommendation_request(categories)
+    conditions = make_conditions(request.filters)
+    found = _present_upcoming(
+        db, request.order, conditions, request.limit, actor, now, image_base_url
+    )
+    return json.dumps(found)
+
+
+def _make_recommendation_request(categories: Iterable[str]) -> ListRequest:
+    names = {name.lower() for name in categories}
+    if not names:
+        return ListRequest(sort_by="popularity", descending=True, limit=MAX_UNPAGED)
+    # In one order, so that the same categories share a cached page.
+    known = tuple(name for name in rules.CATEGORIES if name in names)
+    return ListRequest((CategoriesFilter(known),), sort_by="date", limit=MAX_UNPAGED)
+
+
+def list_favorites(
+    db: Db, *, event_cache: EventCache, actor: Actor, now: datetime, image_base_url: str
+) -> bytes:
+    """Return the caller's favorites that lists may show the caller, as a JSON array.
+
+    The newest favorite comes first. Events that the caller may manage are shown with their counts,
+    read from the database.
+    """
+    events = event_cache.get_events(favorites.list_event_ids(db, actor.favorites_key))
+    managed = _show_managed_favorites(db, events, actor, now, image_base_url)
+    rows = (
+        managed[each.event_id]
+        if each.event_id in managed
+        else each.to_json(image_base_url, favorited=True)
+        for each in events
+        if each.event_id in managed or each.may_be_listed
+    )
+    return b"[" + b",".join(rows) + b"]"
+
+
+def _show_managed_favorites(
+    db: Db, events: Iterable[RenderedEvent], actor: Actor, now: datetime, image_base_url: str
+) -> dict[int, bytes]:
+    """Return the JSON of those of these favorites that the caller may manage, by eventId."""
+    managed_ids = [
+        each.event_id for each in events if actor.may_manage_event(each.event_id, each.organizer_id)
     ]
-    return present_events(db, visible, actor, image_base_url, now)
+    views = (
+        rules.present_event(
+            event, favorited=True, with_counts=True, image_base_url=image_base_url, now=now
+        )
+        for event in store.find_events(db, managed_ids)
+        # The organizer may be another one than in the cache.
+        if actor.may_manage_event(event["eventId"], event["organizerId"])
+    )
+    return {view["eventId"]: json.dumps(view) for view in views}

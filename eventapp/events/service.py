@@ -15,6 +15,7 @@ from bson import ObjectId
 from eventapp.accounts import service as accounts
 from eventapp.core import json
 from eventapp.core.access.actor import Actor, ActorLoader
+from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, Unauthorized
@@ -53,6 +54,7 @@ from eventapp.events.schedules import UTC_ZONE, build_schedule
 from eventapp.events.ticket_types import list_visible_types, may_be_named, present_unlocked
 from eventapp.events.types import (
     Event,
+    EventVisibility,
     ListedParts,
     NewEvent,
     SaleState,
@@ -88,6 +90,8 @@ __all__ = [
 RECHECK_SECONDS = 1.0
 
 Part = TypeVar("Part")
+
+_VISIBILITY_READS = BatchedReads(store.find_visibilities)
 
 
 def create_event(
@@ -212,7 +216,7 @@ def get_visible(db: Db, event_id: int, actor: Actor) -> Event:
     return event
 
 
-def may_see(event: Event | SaleState, actor: Actor) -> bool:
+def may_see(event: Event | SaleState | EventVisibility, actor: Actor) -> bool:
     """Return whether the caller may see the event.
 
     Drafts are for their organizer, the members of the team who may read events, and admins.
@@ -326,7 +330,7 @@ def add_favorite(
     db: Db,
     event_id: int,
     *,
-    event_changes: EventChanges,
+    event_cache: EventCache,
     popularity: Popularity,
     actor: Actor,
     now: datetime,
@@ -336,14 +340,16 @@ def add_favorite(
     Raises:
         EventNotFound, AlreadyFavorited, TooManyFavorites: the favorites are as before.
     """
-    get_visible(db, event_id, actor)
+    if event_cache.get_event(event_id).is_draft:
+        get_visible(db, event_id, actor)
     if favorites.add(db, actor.favorites_key, event_id, limit=rules.MAX_FAVORITES, now=now):
-        # A deletion deletes the event first and its favorites second. So either it removes this
-        # favorite, or it is seen here.
-        if not store.find_revisions(db, [event_id]):
+        # The cache may not know yet that the event is gone or a draft. A deletion deletes the event
+        # first and its favorites second. So either it removes this favorite, or it is seen here.
+        visibility = _VISIBILITY_READS.find(db, event_id)
+        if visibility is None or not may_see(visibility, actor):
             favorites.remove(db, actor.favorites_key, event_id)
             raise EventNotFound
-        event_changes.favorites_changed(actor.favorites_key)
+        event_cache.favorites_changed(actor.favorites_key)
         popularity.add_favorite(event_id)
         return
     if event_id in favorites.list_event_ids(db, actor.favorites_key):

@@ -26,6 +26,7 @@ from eventapp.events.types import (
     EventKey,
     EventRevision,
     EventTerms,
+    EventVisibility,
     IndexedEvent,
     NewEvent,
     StoredEvent,
@@ -276,6 +277,13 @@ def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
     where = {"eventId": {"$in": list(event_ids)}}
     found = db.events.find(where, {"_id": 0, "eventId": 1, "rev": 1})
     return {event["eventId"]: event["rev"] for event in cast(Iterable[EventRevision], found)}
+
+
+def find_visibilities(db: Db, event_ids: Iterable[int]) -> dict[int, EventVisibility]:
+    """Return what decides who may see each of these events that exists, by eventId."""
+    where, fields = {"eventId": {"$in": list(event_ids)}}, ("eventId", "status", "organizerId")
+    found = db.events.find(where, {"_id": 0, **dict.fromkeys(fields, 1)})
+    return {event["eventId"]: event for event in cast(Iterable[EventVisibility], found)}
 
 
 # What the in-memory index reads.

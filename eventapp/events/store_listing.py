@@ -87,11 +87,6 @@ def make_pattern_condition(pattern: str) -> Query:
     return {"searchTexts": {"$regex": pattern}}
 
 
-def make_category_condition(categories: list[str]) -> Query:
-    """Return the condition that an event has one of these categories."""
-    return {"category": {"$in": categories}}
-
-
 def make_id_condition(event_ids: list[int]) -> Query:
     """Return the condition that an event is one of these."""
     return {"eventId": {"$in": event_ids}}

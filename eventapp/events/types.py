@@ -87,6 +87,13 @@ class EventRevision(EventKey, Revision):
     """An event and its revision."""
 
 
+class EventVisibility(EventKey):
+    """An event and what decides who may see it."""
+
+    status: str
+    organizerId: ObjectId | None  # None for an event that only admins manage
+
+
 class Terms(TypedDict):
     """The number of edits that may change what is sold, listed or shown, to whom and how."""
 

@@ -8,8 +8,11 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
+from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.database import Db
 from eventapp.favorites import store
+
+_READS = BatchedReads(store.find_event_ids)
 
 
 def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool:
@@ -28,8 +31,11 @@ def remove(db: Db, owner: str, event_id: int) -> bool:
 
 
 def list_event_ids(db: Db, owner: str) -> list[int]:
-    """Return the eventIds of the owner's favorites, newest first."""
-    return store.find_event_ids(db, owner)[::-1]
+    """Return the eventIds of the owner's favorites, newest first.
+
+    Calls that arrive at the same time share a query.
+    """
+    return (_READS.find(db, owner) or [])[::-1]
 
 
 def find_users_with(db: Db, event_id: int) -> list[ObjectId]:

@@ -1,9 +1,10 @@
 """The favorites collection: one document for each owner, see `types.StoredFavorites`."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import cast
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
@@ -36,9 +37,7 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
     # the second attempt succeeds.
     for _attempt in range(2):
         try:
-            _favorites(db).find_one_and_update(
-                guard, update, upsert=True, return_document=ReturnDocument.AFTER
-            )
+            _favorites(db).update_one(guard, update, upsert=True)
         except DuplicateKeyError:
             continue
         return True
@@ -54,10 +53,17 @@ def remove(db: Db, owner: str, event_id: int) -> bool:
     return result.modified_count == 1
 
 
-def find_event_ids(db: Db, owner: str) -> list[int]:
-    """Return the eventIds of the owner's favorites, oldest first."""
-    found = _favorites(db).find_one({"_id": owner}, {"events.eventId": 1})
-    return [entry["eventId"] for entry in found["events"]] if found else []
+def find_event_ids(db: Db, owners: Iterable[str]) -> dict[str, list[int]]:
+    """Return the eventIds of the favorites of these owners, oldest first, by owner.
+
+    Owners who never had a favorite are left out.
+    """
+    found = _favorites(db).find({"_id": {"$in": list(owners)}}, {"events.eventId": 1})
+    return {favorites["_id"]: _list_event_ids(favorites) for favorites in found}
+
+
+def _list_event_ids(favorites: StoredFavorites) -> list[int]:
+    return [entry["eventId"] for entry in favorites["events"]]
 
 
 def find_owners(db: Db, event_id: int) -> list[str]:
@@ -69,10 +75,8 @@ def find_owners(db: Db, event_id: int) -> list[str]:
 def find_owners_after(db: Db, owner: str, limit: int) -> dict[str, list[int]]:
     """Return the next owners after this one, in order, with the eventIds of their favorites."""
     found = _favorites(db).find({"_id": {"$gt": owner}}, {"events.eventId": 1})
-    return {
-        favorites["_id"]: [entry["eventId"] for entry in favorites["events"]]
-        for favorites in found.sort("_id", ASCENDING).limit(limit)
-    }
+    found = found.sort("_id", ASCENDING).limit(limit)
+    return {favorites["_id"]: _list_event_ids(favorites) for favorites in found}
 
 
 def remove_event(db: Db, event_id: int) -> None:

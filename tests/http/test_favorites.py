@@ -5,6 +5,7 @@ import pytest
 from eventapp.events import rules
 from eventapp.favorites import store as favorites_store
 from tests.factories import make_event, make_user
+from tests.http.test_events_cache import by_another_process, within_a_second
 
 DEVICE, OTHER_DEVICE = {"X-Device-Id": "phone-0001"}, {"X-Device-Id": "phone-0002"}
 
@@ -19,11 +20,15 @@ def add(client, number, headers=None):
     return client.post("/api/favorites", json={"eventId": number}, headers=headers)
 
 
-def listed(client, headers=None):
+def favorites(client, headers=None):
     answer = client.get("/api/favorites", headers=headers)
     assert answer.status_code == 200
     assert list(answer.json) == ["events"]
-    return [event["eventId"] for event in answer.json["events"]]
+    return answer.json["events"]
+
+
+def listed(client, headers=None):
+    return [event["eventId"] for event in favorites(client, headers)]
 
 
 def test_an_added_favorite_is_stored(client, db):
@@ -166,17 +171,49 @@ def test_a_favorite_that_becomes_a_draft_is_hidden(client, db, organizer):
     event = make_event(db, organizer_id=organizer["id"])
     add(client, event["eventId"])
     add(client, event["eventId"], organizer["headers"])
-    db.events.update_one({"_id": event["_id"]}, {"$set": {"status": "draft", "listed": False}})
-    assert listed(client) == []
+    by_another_process(db, event["eventId"], lambda _event: {"status": "draft"})
+    within_a_second(lambda: listed(client) == [])
     assert listed(client, organizer["headers"]) == [event["eventId"]]
     assert client.get("/android/api/favorites").json == []
 
 
 def test_past_and_cancelled_events_stay_favorites(client, db):
     add(client, 1)
-    db.events.update_one({"eventId": 1}, {"$set": {"status": "cancelled", "listed": False}})
+    by_another_process(db, 1, lambda _event: {"status": "cancelled"})
+    within_a_second(lambda: favorites(client)[0]["status"] == "cancelled")
     assert listed(client) == [1]
-    assert client.get("/api/favorites").json["events"][0]["status"] == "cancelled"
+
+
+def test_an_event_that_became_a_draft_or_is_gone_is_no_new_favorite(client, db):
+    """The cache of this process does not know it yet."""
+    for number in (1, 2):
+        assert add(client, number, DEVICE).status_code == 201
+    db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}})
+    db.events.delete_one({"eventId": 2})
+    for number in (1, 2):
+        assert add(client, number).json["code"] == "event_not_found"
+    kept = db.favorites.find_one({"_id": "guest"})
+    assert (kept["events"], kept["count"]) == ([], 0)
+
+
+def test_an_event_that_another_process_published_is_a_favorite_at_once(client, db, organizer):
+    event = make_event(db, status="draft", organizer_id=organizer["id"])
+    assert add(client, event["eventId"]).status_code == 404
+    db.events.update_one({"_id": event["_id"]}, {"$set": {"status": "published"}})
+    assert add(client, event["eventId"]).status_code == 201
+
+
+def test_organizers_see_the_counts_of_the_own_favorites_alone(client, db, organizer, admin):
+    own = make_event(db, organizer_id=organizer["id"])["eventId"]
+    for caller, shown in ((organizer, [True, False]), (admin, [True, True])):
+        for number in (1, own):
+            add(client, number, caller["headers"])
+        events = favorites(client, caller["headers"])
+        assert [event["eventId"] for event in events] == [own, 1]
+        assert ["capacity" in event["ticketTypes"][0] for event in events] == shown
+        for event in events:
+            path = f"/api/events/{event['eventId']}"
+            assert event == client.get(path, headers=caller["headers"]).json
 
 
 def test_a_deleted_event_is_no_favorite_of_anyone(client, db, admin):

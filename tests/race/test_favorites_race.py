@@ -19,7 +19,7 @@ def add(db: Any, number: int, limit: int = 500) -> bool:
 
 
 def kept(db: Any) -> list[int]:
-    return sorted(store.find_event_ids(db, "guest"))
+    return sorted(store.find_event_ids(db, ["guest"])["guest"])
 
 
 def naive_add(db: Any, number: int, limit: int) -> bool:

@@ -162,16 +162,18 @@ class EventCache:
             raise EventNotFound
         return event
 
-    def _get_events(self, event_ids: Sequence[int]) -> list[RenderedEvent]:
-        """Return those of these events that exist and may be listed, in this order.
+    def get_events(self, event_ids: Sequence[int]) -> list[RenderedEvent]:
+        """Return those of these events that exist, in this order, as `get_event` returns them.
 
-        The index or another process's page may name an event that has become a draft since.
+        Raises:
+            DatabaseUnavailable.
         """
+        self._change_feed.poll_if_due()
         events = {event_id: self._freshness.get(event_id) for event_id in event_ids}
         missing = tuple(event_id for event_id, event in events.items() if event is None)
         if missing:
             events.update(self._loader.load(missing))
-        return [event for event in events.values() if event and event.may_be_listed]
+        return [event for event in events.values() if event]
 
     # Pages of the list.
 
@@ -193,7 +195,9 @@ class EventCache:
         view = PageView(self._content_version, image_base_url, favorited)
         rendered = self._rendered_pages.get(page.key)
         if rendered is None or rendered.view != view or rendered.is_outdated(self._clock()):
-            rendered = render_page(page, self._get_events(page.event_ids), view)
+            # The page may name an event that has become a draft since it was found.
+            events = [each for each in self.get_events(page.event_ids) if each.may_be_listed]
+            rendered = render_page(page, events, view)
             if page.was_shown:
                 self._rendered_pages.put(page.key, rendered)
             page.was_shown = True

@@ -9,7 +9,7 @@ from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
-from eventapp.core.http.responses import json_response
+from eventapp.core.http.responses import bytes_response, json_response
 from eventapp.core.json import JsonObject
 from eventapp.events import listing, service
 from eventapp.events.cache.event_cache import EVENT_CACHE
@@ -28,9 +28,13 @@ def list_favorites() -> Response:
     """List the caller's favorites, the newest first."""
     actor = current_actor()
     found = listing.list_favorites(
-        get_db(), actor=actor, now=get_database_time(), image_base_url=get_image_base_url()
+        get_db(),
+        event_cache=EVENT_CACHE.get(),
+        actor=actor,
+        now=get_database_time(),
+        image_base_url=get_image_base_url(),
     )
-    return json_response({"events": found})
+    return bytes_response(b'{"events":' + found + b"}")
 
 
 @bp.route("", methods=["POST"])
@@ -46,7 +50,7 @@ def add_favorite(body: JsonObject) -> Response:
     service.add_favorite(
         get_db(),
         body["eventId"],
-        event_changes=EVENT_CACHE.get(),
+        event_cache=EVENT_CACHE.get(),
         popularity=POPULARITY.get(),
         actor=actor,
         now=utc_now(),
@@ -93,8 +97,9 @@ def recommend(body: JsonObject) -> Response:
     found = listing.recommend(
         get_db(),
         body["categories"],
+        event_cache=EVENT_CACHE.get(),
         actor=current_actor(),
         now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
-    return json_response(found)
+    return bytes_response(found)
