@@ -6,6 +6,7 @@ This is also the module that other features call.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from bson import ObjectId
@@ -218,13 +219,11 @@ class _Start:
 
     Attributes:
         after: the position that it begins after; None to count from the newest booking.
-        skip: bookings to skip; None if the page lies after the last booking.
         counted: bookings that match, counted no further than `paging.COUNT_LIMIT` + 1.
         page: the number of the page.
     """
 
     after: BookingPosition | None
-    skip: int | None
     counted: int
     page: int
 
@@ -284,22 +283,18 @@ def _list_page(
     """
     list_id = f"{owner_field}:{owner_id}"
     where = {**filters, owner_field: owner_id}
+    find = partial(store.find_page, context.db, where, hint=hint)
     if request.cursor is not None:
         start = _parse_cursor(request.cursor, list_id)
+        found = find(skip=0, limit=request.limit + 1, after=start.after)
     else:
-        counted = store.count_bookings(context.db, where, up_to=paging.COUNT_LIMIT + 1, hint=hint)
-        skip = paging.find_page_offset(page=request.page, limit=request.limit, counted=counted)
-        start = _Start(None, skip, counted, request.page)
-    found: list[StoredBooking] = []
-    if start.skip is not None:
-        found = store.find_page(
-            context.db,
-            where,
-            skip=start.skip,
-            limit=request.limit + 1,
-            after=start.after,
-            hint=hint,
+        found, counted = paging.find_counted_page(
+            page=request.page,
+            limit=request.limit,
+            count=lambda up_to: store.count_bookings(context.db, where, up_to=up_to, hint=hint),
+            find=lambda skip, limit: find(skip=skip, limit=limit, after=None),
         )
+        start = _Start(None, counted, request.page)
     bookings = found[: request.limit]
     has_more = len(found) > request.limit
     return {
@@ -350,7 +345,7 @@ def _parse_cursor(cursor: JsonObject, list_id: str) -> _Start:
     counted, page = paging.parse_cursor_page(cursor)
     created_at = paging.parse_cursor_time(paging.parse_cursor_int(cursor.get("value")))
     booking_id = paging.parse_cursor_object_id(cursor.get("id"))
-    return _Start((created_at, booking_id), 0, counted, page)
+    return _Start((created_at, booking_id), counted, page)
 
 
 def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:

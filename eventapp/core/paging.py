@@ -85,6 +85,37 @@ def find_page_offset(*, page: int, limit: int, counted: int) -> int | None:
     return None
 
 
+def find_counted_page(
+    *,
+    page: int,
+    limit: int,
+    count: Callable[[int], int],
+    find: Callable[[int, int], list[Row]],
+) -> tuple[list[Row], int]:
+    """Return the rows of a numbered page, and the number of rows of the whole list.
+
+    The last page, or an only one, shows how many rows there are. Otherwise they are counted.
+
+    Args:
+        count: returns the number of rows of the whole list, counted up to the given limit.
+        find: returns rows; it gets how many rows to skip, and how many to return at most.
+
+    Returns:
+        Up to `limit` rows and, if there is one, the row after them; and the number of rows, counted
+        up to COUNT_LIMIT + 1.
+
+    Raises:
+        ValidationFailed: as `find_page_offset`.
+    """
+    skip = (page - 1) * limit
+    found = find(skip, limit + 1) if skip < COUNT_LIMIT else []
+    if 0 < len(found) <= limit or skip == len(found) == 0:
+        return found, min(skip + len(found), COUNT_LIMIT + 1)
+    counted = count(COUNT_LIMIT + 1)
+    find_page_offset(page=page, limit=limit, counted=counted)
+    return found, counted
+
+
 @dataclass(frozen=True)
 class PageOfRows(Generic[Row]):
     """A page of a list.

@@ -3,18 +3,21 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 
+from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.clock import load_zone
 from eventapp.core.database import Db
 from eventapp.events import schedule_times, store_schedules
 from eventapp.events.types import ScheduleEntry
 
+_READS = BatchedReads(store_schedules.find_schedules)
+
 
 def find_schedules(db: Db, event_ids: Collection[int]) -> dict[int, list[ScheduleEntry]]:
     """Return the schedules of those of these events that exist, by eventId.
 
-    This is one query, and none without events.
+    This is one query, and none without events. Calls that arrive at the same time share it.
     """
-    return store_schedules.find_schedules(db, event_ids) if event_ids else {}
+    return _READS.find_many(db, event_ids)
 
 
 def choose_next_entry(schedule: Sequence[ScheduleEntry], now: datetime) -> ScheduleEntry:

@@ -4,6 +4,8 @@
 memberships afterwards refuses the former member.
 """
 
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 
 from bson import ObjectId
@@ -12,6 +14,7 @@ from eventapp.accounts import service as accounts
 from eventapp.accounts.organizers import find_organizers
 from eventapp.core.access.emails import make_email_key
 from eventapp.core.access.teams import Membership
+from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.organizers import store
@@ -26,22 +29,29 @@ from eventapp.organizers.types import (
 )
 
 
+def _find_memberships(db: Db, user_ids: Collection[ObjectId]) -> dict[ObjectId, list[Membership]]:
+    """Return the memberships of users as `read_memberships` does, by user."""
+    found = store.find_of_users(db, user_ids)
+    organizers = find_organizers(db, {each["organizerId"] for each in found})
+    memberships: defaultdict[ObjectId, list[Membership]] = defaultdict(list)
+    for each in found:
+        if each["organizerId"] in organizers:
+            event_ids = None if each["eventIds"] is None else frozenset(each["eventIds"])
+            membership = Membership(each["organizerId"], each["role"], event_ids)
+            memberships[each["userId"]].append(membership)
+    return memberships
+
+
+_MEMBERSHIP_READS = BatchedReads(_find_memberships)
+
+
 def read_memberships(db: Db, user_id: ObjectId) -> list[Membership]:
     """Return the memberships of a user in teams of accounts that may have events now.
 
-    An organizer who has lost the role has no events any more, and neither has the team.
+    An organizer who has lost the role has no events any more, and neither has the team. Calls that
+    arrive at the same time share their queries.
     """
-    found = store.find_of_user(db, user_id)
-    organizers = find_organizers(db, [each["organizerId"] for each in found])
-    return [
-        Membership(
-            each["organizerId"],
-            each["role"],
-            None if each["eventIds"] is None else frozenset(each["eventIds"]),
-        )
-        for each in found
-        if each["organizerId"] in organizers
-    ]
+    return _MEMBERSHIP_READS.find(db, user_id) or []
 
 
 def list_members(db: Db, organizer_id: ObjectId) -> list[MemberView]:

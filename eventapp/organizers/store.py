@@ -1,6 +1,6 @@
 """Queries on `memberships`, who is in the team of which organizer, and on `invitationCounts`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -66,7 +66,13 @@ def _invitations(db: Db) -> Collection[StoredInvitation]:
 
 def find_of_user(db: Db, user_id: ObjectId) -> list[StoredMember]:
     """Return the memberships of a user, by the ids of the organizers."""
-    return list(_members(db).find({"userId": user_id}).sort("organizerId", ASCENDING))
+    return find_of_users(db, [user_id])
+
+
+def find_of_users(db: Db, user_ids: Iterable[ObjectId]) -> list[StoredMember]:
+    """Return the memberships of users, by the ids of the organizers."""
+    where = {"userId": {"$in": list(user_ids)}}
+    return list(_members(db).find(where).sort("organizerId", ASCENDING))
 
 
 def find_members(db: Db, organizer_id: ObjectId) -> list[StoredMember]:
