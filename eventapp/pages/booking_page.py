@@ -14,6 +14,7 @@ from eventapp.bookings.links import LinkInvalid, OpenedLink, limit_token
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.roles import ATTENDEE
+from eventapp.core.translations import Translator
 from eventapp.events import service as events
 from eventapp.events.attendees import list_asked
 from eventapp.events.question_types import AnswerValue, Question, QuestionFields
@@ -170,7 +171,9 @@ def make_calendar(context: BookingContext, opened: OpenedLink) -> tuple[str, byt
     return calendar_entry.build_calendar(context, opened.booking["_id"], make_holder(opened))
 
 
-def render_receipt(context: BookingContext, opened: OpenedLink, now: datetime) -> str:
+def render_receipt(
+    context: BookingContext, opened: OpenedLink, now: datetime, translator: Translator
+) -> str:
     """Return the receipt of a booking as a page; the first call issues it.
 
     Raises:
@@ -178,5 +181,7 @@ def render_receipt(context: BookingContext, opened: OpenedLink, now: datetime) -
     """
     booking_id: ObjectId = opened.booking["_id"]
     holder = make_holder(opened)
-    printed = receipts.print_receipt(context, RECEIPT_ISSUER.get(), booking_id, holder, now)
+    printed = receipts.print_receipt(
+        context, RECEIPT_ISSUER.get(), booking_id, holder, now, translator
+    )
     return receipt_pages.render_page(printed)

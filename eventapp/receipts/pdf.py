@@ -17,6 +17,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Table
 
+from eventapp.core.translations import get_translator
 from eventapp.receipts.types import PrintedReceipt
 
 FONTS = Path(__file__).parent / "fonts"
@@ -56,6 +57,7 @@ TIGHT = ("BOTTOMPADDING", (0, 0), (-1, -1), 0)
 
 def render_pdf(receipt: PrintedReceipt) -> bytes:
     """Return the PDF file of a receipt."""
+    _ = get_translator(receipt.language).gettext
     out = io.BytesIO()
     document = SimpleDocTemplate(
         out,
@@ -64,11 +66,11 @@ def render_pdf(receipt: PrintedReceipt) -> bytes:
         rightMargin=MARGIN - PADDING,
         topMargin=MARGIN - PADDING,
         bottomMargin=MARGIN - PADDING,
-        title=f"Receipt {receipt.number}",
+        title=f"{_('Receipt')} {receipt.number}",
         author="",
         subject="",
         creator="eventapp",
-        lang="en",
+        lang=receipt.language,
         initialFontName=REGULAR,  # Otherwise a font that is not embedded would be named.
     )
     with _LOCK:
@@ -77,17 +79,18 @@ def render_pdf(receipt: PrintedReceipt) -> bytes:
 
 
 def _lay_out(receipt: PrintedReceipt) -> list[Flowable]:
+    _ = get_translator(receipt.language).gettext
     parts = [
-        _write(f"Receipt {receipt.number}", TITLE),
+        _write(f"{_('Receipt')} {receipt.number}", TITLE),
         _lay_out_facts(receipt.facts),
-        _write("Tickets", HEADING),
+        _write(_("Tickets"), HEADING),
         _lay_out_items(receipt),
         _lay_out_sums(_list_sums(receipt)),
     ]
     if receipt.refunds:
-        sums = [("Refunds", receipt.refunded), ("Remains", receipt.remaining)]
+        sums = [(_("Refunds"), receipt.refunded), (_("Remains"), receipt.remaining)]
         parts += [
-            _write("Refunds", HEADING),
+            _write(_("Refunds"), HEADING),
             _lay_out_refunds(receipt),
             _lay_out_sums(sums),
         ]
@@ -105,8 +108,10 @@ def _lay_out_facts(facts: list[tuple[str, str]]) -> Table:
 
 
 def _lay_out_items(receipt: PrintedReceipt) -> Table:
-    names = ["Qty", "Price", *(["Discount"] if receipt.has_discount else []), "Total"]
-    rows = [[_write("Ticket", LABEL), *(_write(name, NUMBER_LABEL) for name in names)]]
+    _ = get_translator(receipt.language).gettext
+    discount = [_("Discount")] if receipt.has_discount else []
+    names = [_("Qty"), _("Price"), *discount, _("Total")]
+    rows = [[_write(_("Ticket"), LABEL), *(_write(name, NUMBER_LABEL) for name in names)]]
     for item in receipt.items:
         discounts = [item.discount] if receipt.has_discount else []
         numbers = [str(item.quantity), item.unit_price, *discounts, item.total]
@@ -115,8 +120,9 @@ def _lay_out_items(receipt: PrintedReceipt) -> Table:
 
 
 def _lay_out_refunds(receipt: PrintedReceipt) -> Table:
-    names = ("Tickets", "Status", "Amount")
-    rows = [[_write("Date", LABEL), *(_write(name, NUMBER_LABEL) for name in names)]]
+    _ = get_translator(receipt.language).gettext
+    names = (_("Tickets"), _("Status"), _("Amount"))
+    rows = [[_write(_("Date"), LABEL), *(_write(name, NUMBER_LABEL) for name in names)]]
     rows += [
         [
             _write(refund.date, TEXT),
@@ -137,8 +143,9 @@ def _lay_out_table(rows: list[list[Paragraph]], widths: list[float]) -> Table:
 
 
 def _list_sums(receipt: PrintedReceipt) -> list[tuple[str, str]]:
-    parts = [("Subtotal", receipt.subtotal), ("Discount", receipt.discount)]
-    return [*(parts if receipt.has_discount else []), ("Total paid", receipt.total)]
+    _ = get_translator(receipt.language).gettext
+    parts = [(_("Subtotal"), receipt.subtotal), (_("Discount"), receipt.discount)]
+    return [*(parts if receipt.has_discount else []), (_("Total paid"), receipt.total)]
 
 
 def _lay_out_sums(sums: list[tuple[str, str]]) -> Table:

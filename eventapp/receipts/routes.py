@@ -7,8 +7,10 @@ from flask import Response, request
 
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
+from eventapp.core.http.accept_language import choose_language
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.headers import POLICY, make_page_policy
+from eventapp.core.translations import get_translator
 from eventapp.receipts import pages, pdf, service
 from eventapp.receipts.schemas import ReceiptQuery
 from eventapp.receipts.service import RECEIPT_ISSUER, current_booking_context
@@ -34,15 +36,23 @@ def show_receipt(query: dict[str, Any], booking_id: ObjectId) -> Response:
     """Return the receipt of a paid booking, as a page to print or as PDF.
 
     It is for the holder of the booking and the organizer of the event. `format` chooses between the
-    two, and without it the header `Accept`; the page is the default. The first request issues the
-    receipt under the next number of the organizer and the year. What it says never changes, except
-    that refunds are added to it. A booking that was never paid has none: 409 `no_receipt`.
+    two, and without it the header `Accept`; the page is the default. `Accept-Language` chooses
+    between English and Greek. The first request issues the receipt under the next number of the
+    organizer and the year. What it says never changes, except that refunds are added to it. A
+    booking that was never paid has none: 409 `no_receipt`.
     """
+    translator = get_translator(choose_language())
     receipt = service.print_receipt(
-        current_booking_context(), RECEIPT_ISSUER.get(), booking_id, current_actor(), utc_now()
+        current_booking_context(),
+        RECEIPT_ISSUER.get(),
+        booking_id,
+        current_actor(),
+        utc_now(),
+        translator,
     )
     response = _make_response(receipt, _choose_media_type(query.get("format")))
-    response.vary.add("Accept")
+    response.headers["Content-Language"] = translator.language
+    response.vary.update(("Accept", "Accept-Language"))
     return response
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from eventapp.bookings.types import StoredBooking
+from eventapp.core.translations import Translator
 from eventapp.payments.types import RefundReason, StoredAttempt
 from eventapp.receipts.types import (
     PrintedItem,
@@ -90,47 +91,55 @@ def format_entry(entry: ReceiptEntry) -> str:
 
 
 def compose_receipt(
-    receipt: StoredReceipt, refunds: Sequence[RefundFact], zone: ZoneInfo, *, shows_buyer: bool
+    receipt: StoredReceipt,
+    refunds: Sequence[RefundFact],
+    zone: ZoneInfo,
+    translator: Translator,
+    *,
+    shows_buyer: bool,
 ) -> PrintedReceipt:
     """Return the texts of a receipt.
 
     Args:
         refunds: the refunds of the booking so far.
         zone: the zone of all dates except that of the event.
+        translator: of the language in which it is printed.
         shows_buyer: False to leave out the holder's name.
     """
     currency = receipt["currency"]
     refunded = sum(refund.cents for refund in refunds)
     return PrintedReceipt(
+        language=translator.language,
         number=format_number(receipt),
-        facts=_list_facts(receipt, zone, shows_buyer=shows_buyer),
+        facts=_list_facts(receipt, zone, translator, shows_buyer=shows_buyer),
         items=[_print_item(item) for item in receipt["items"]],
         has_discount=receipt["discountCents"] > 0,
         subtotal=f"{format_cents(receipt['subtotalCents'])} {currency}",
         discount=f"{format_cents(-receipt['discountCents'])} {currency}",
         total=f"{format_cents(receipt['totalCents'])} {currency}",
-        refunds=[_print_refund(refund, zone) for refund in refunds],
+        refunds=[_print_refund(refund, zone, translator) for refund in refunds],
         refunded=f"{format_cents(-refunded)} {currency}",
         remaining=f"{format_cents(receipt['totalCents'] - refunded)} {currency}",
     )
 
 
 def _list_facts(
-    receipt: StoredReceipt, zone: ZoneInfo, *, shows_buyer: bool
+    receipt: StoredReceipt, zone: ZoneInfo, translator: Translator, *, shows_buyer: bool
 ) -> list[tuple[str, str]]:
+    _ = translator.gettext
     payment, entry = receipt["payment"], receipt["entry"]
     paid_by = f" ({payment['provider']})" if payment["provider"] else ""
     buyer = receipt.get("buyer") if shows_buyer else None
     facts = (
-        ("Date", format_date(receipt["issuedAt"], zone)),
-        ("Seller", receipt["seller"]),
-        ("Seller ID", str(receipt["organizerId"]) if receipt["organizerId"] else None),
-        ("Buyer", buyer),
-        ("Booking", receipt["bookingReference"]),
-        ("Event", receipt["eventTitle"]),
-        ("Event date", format_entry(entry)),
-        ("Location", entry["location"]),
-        ("Paid", f"{format_date(payment['paidAt'], zone)}{paid_by}"),
+        (_("Date"), format_date(receipt["issuedAt"], zone)),
+        (_("Seller"), receipt["seller"]),
+        (_("Seller ID"), str(receipt["organizerId"]) if receipt["organizerId"] else None),
+        (_("Buyer"), buyer),
+        (_("Booking"), receipt["bookingReference"]),
+        (_("Event"), receipt["eventTitle"]),
+        (_("Event date"), format_entry(entry)),
+        (_("Location"), entry["location"]),
+        (_("Paid"), f"{format_date(payment['paidAt'], zone)}{paid_by}"),
     )
     return [(label, text) for label, text in facts if text]
 
@@ -150,10 +159,11 @@ def _print_item(item: ReceiptItem) -> PrintedItem:
     )
 
 
-def _print_refund(refund: RefundFact, zone: ZoneInfo) -> PrintedRefund:
+def _print_refund(refund: RefundFact, zone: ZoneInfo, translator: Translator) -> PrintedRefund:
+    _, ngettext = translator.gettext, translator.ngettext
     return PrintedRefund(
         date=format_date(refund.decided_at, zone),
-        tickets=f"{refund.tickets} ticket{'' if refund.tickets == 1 else 's'}",
-        status="paid" if refund.is_paid else "to be paid",
+        tickets=ngettext("%(num)s ticket", "%(num)s tickets", refund.tickets),
+        status=_("paid") if refund.is_paid else _("to be paid"),
         amount=format_cents(-refund.cents),
     )

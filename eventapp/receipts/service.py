@@ -21,6 +21,7 @@ from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.core.json import JsonObject
+from eventapp.core.translations import Translator
 from eventapp.events import service as events
 from eventapp.receipts import rules, store
 from eventapp.receipts.errors import NoReceipt
@@ -70,10 +71,12 @@ def print_receipt(
     booking_id: ObjectId,
     actor: Actor,
     now: datetime,
+    translator: Translator,
 ) -> PrintedReceipt:
     """Return the texts of the receipt of a booking. The first call issues the receipt.
 
-    The organizer of the event sees it without the holder's name.
+    The organizer of the event sees it without the holder's name. The language is that of the
+    reader: what was sold to whom is the same in all of them.
 
     Raises:
         BookingNotFound: there is no such booking, or the caller may not see it.
@@ -89,6 +92,7 @@ def print_receipt(
         receipt,
         _list_refunds(booking),
         context.default_zone,
+        translator,
         shows_buyer=bookings.is_holder_or_admin(booking, actor),
     )
 

@@ -117,6 +117,7 @@ class PrintedReceipt(NamedTuple):
     """The texts of a receipt, from which both HTML and PDF are made.
 
     Attributes:
+        language: in which it is printed, one of core.languages.LANGUAGES.
         number: such as `2026-000017`.
         facts: what stands above the tickets: pairs of a label and a text.
         items: the tickets.
@@ -127,6 +128,7 @@ class PrintedReceipt(NamedTuple):
             currency.
     """
 
+    language: str
     number: str
     facts: list[tuple[str, str]]
     items: list[PrintedItem]

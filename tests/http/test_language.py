@@ -23,6 +23,8 @@ def register(client, accepted, path="/api/auth/register"):
         ("", "en"),
         ("el", "el"),
         ("el-GR,el;q=0.9,en;q=0.8", "el"),
+        ("el-GR,en;q=0.5", "el"),
+        ("en-GB;q=0.5,el-CY", "el"),
         ("en-US,en;q=0.9,el;q=0.8", "en"),
         ("de-DE,de;q=0.9", "en"),
         ("de,el;q=0.5,en;q=0.4", "el"),

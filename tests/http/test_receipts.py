@@ -114,6 +114,47 @@ def test_the_format_is_chosen_by_the_query_then_by_accept(
     assert "Accept" in answer.headers["Vary"].split(", ")
 
 
+GREEK = {"Accept-Language": "el-GR, en;q=0.5"}
+
+
+def test_the_language_is_that_of_the_reader(ann, bob, db, host):
+    event_id = event_of(db, 50, organizer_id=host.id, title="A Concert")
+    booking = ann.book(event_id, 2)
+    refunded = bob.book(event_id, 2)
+    bob.cancel(refunded)
+    english, answer = get_receipt(ann, booking), get_receipt(ann, booking, **GREEK)
+    for each, language in ((english, "en"), (answer, "el")):
+        assert each.headers["Content-Language"] == language
+        assert "Accept-Language" in each.headers["Vary"].split(", ")
+        assert f'<html lang="{language}">' in each.text
+    page, pdf = answer.text, read_pdf(get_receipt(ann, booking, "?format=pdf", **GREEK))
+    for text in (
+        "Απόδειξη",
+        "Πωλητής",
+        "Ημερομηνία εκδήλωσης",
+        "Σύνολο που πληρώθηκε",
+        "A Concert",
+    ):
+        assert text in page
+        assert text in pdf
+    page = get_receipt(bob, refunded, **GREEK).text
+    pdf = read_pdf(get_receipt(bob, refunded, "?format=pdf", **GREEK))
+    for text in ("Επιστροφές χρημάτων", "2 εισιτήρια", "Υπόλοιπο"):
+        assert text in page
+        assert text in pdf
+    shown = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    assert not set(re.findall(r"[A-Za-z]+", shown)) & {
+        "Receipt",
+        "Seller",
+        "Buyer",
+        "Date",
+        "Tickets",
+        "Ticket",
+        "Total",
+        "paid",
+    }
+
+
 def test_an_unknown_format_is_refused(ann, event_id):
     booking = ann.book(event_id)
     body = refused(get_receipt(ann, booking, "?format=docx"), 400, "validation_error")

@@ -49,6 +49,7 @@ BOUNDS = {
     "notifications/live.py": "40 ids for each open stream",
     "notifications/texts.py": "the words of each language",
     "pages/rendering.py": "the templates in each language",
+    "receipts/pages.py": "the template in each language",
     "pages/sitemap.py": "50 files of the site map, for an hour",
     "webhooks/transport.py": "one set of certificate authorities",
 }

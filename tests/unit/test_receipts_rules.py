@@ -7,10 +7,12 @@ import pytest
 from bson import ObjectId
 
 from eventapp.bookings.service import list_issued_items
+from eventapp.core.translations import get_translator
 from eventapp.receipts import rules
 from eventapp.receipts.types import RefundFact
 
 AT = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+ENGLISH = get_translator("en")
 ATHENS = ZoneInfo("Europe/Athens")
 REFUND = {"amount": 20, "currency": "EUR", "reason": "cancelled", "refundedAt": AT}
 OPENING, ENDED = {"kind": "opening", "bookings": 0}, {"kind": "cancelled", "bookings": -1}
@@ -137,7 +139,7 @@ def receipt_of(**changes):
 
 def test_dates_are_in_the_default_zone_and_refunds_reduce_what_remains():
     refunds = [RefundFact(AT, 1, 2000, True), RefundFact(AT, 2, 3000, False)]
-    printed = rules.compose_receipt(receipt_of(), refunds, ATHENS, shows_buyer=True)
+    printed = rules.compose_receipt(receipt_of(), refunds, ATHENS, ENGLISH, shows_buyer=True)
     facts = dict(printed.facts)
     assert facts["Date"] == facts["Paid"] == "2027-01-01"
     assert "Seller ID" not in facts
@@ -151,7 +153,7 @@ def test_dates_are_in_the_default_zone_and_refunds_reduce_what_remains():
 def test_the_buyer_is_left_out_for_others_and_after_an_erasure():
     for buyer, shows_buyer in (("Ann", False), (None, True)):
         receipt = receipt_of(buyer=buyer)
-        printed = rules.compose_receipt(receipt, [], ATHENS, shows_buyer=shows_buyer)
+        printed = rules.compose_receipt(receipt, [], ATHENS, ENGLISH, shows_buyer=shows_buyer)
         assert "Buyer" not in dict(printed.facts)
 
 

@@ -30,6 +30,7 @@ from eventapp.pages.booking_page import (
     limit_token,
 )
 from eventapp.pages.failures import show_failure_as_page
+from eventapp.pages.page_language import current_translator
 from eventapp.pages.page_session import check_origin
 from eventapp.pages.payment import current_page_payment
 from eventapp.pages.rendering import render_page
@@ -112,7 +113,9 @@ def show_receipt(_form: JsonObject, reference: str) -> Response:
         opened = open_booking(reference)
     except KEY_REFUSALS:
         return _show_refusal()
-    text = booking_page.render_receipt(current_booking_context(), opened, utc_now())
+    text = booking_page.render_receipt(
+        current_booking_context(), opened, utc_now(), current_translator()
+    )
     response = Response(text, content_type="text/html; charset=utf-8")
     response.headers[POLICY] = make_page_policy(RECEIPT_STYLE)
     return response
