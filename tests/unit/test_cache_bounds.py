@@ -49,8 +49,8 @@ BOUNDS = {
     "notifications/live.py": "40 ids for each open stream",
     "notifications/texts.py": "the words of each language",
     "pages/rendering.py": "the templates in each language",
-    "receipts/pages.py": "the template in each language",
     "pages/sitemap.py": "50 files of the site map, for an hour",
+    "receipts/pages.py": "the template in each language",
     "webhooks/transport.py": "one set of certificate authorities",
 }
 WIDEST = "\ufdfa"  # 3 bytes in UTF-8, which folding replaces by 18 characters of 2 bytes
