@@ -2,7 +2,8 @@
 
 The first caller for a key is the leader: it runs the work for its own item at once. Calls that
 arrive while a batch runs wait, and the first of them leads the next batch. So at most one batch for
-a key runs at a time. A leader delays its batch only if the key is under load.
+a key runs at a time. A leader delays its batch only if the key is under load. A caller that waits
+for the result of another gives up its permit (see `core.permits`), so that more can join it.
 """
 
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from eventapp.core.database import is_unavailable
+from eventapp.core.permits import give_up_permit
 
 # A key is under load if at least MIN_LOADED_CALLERS were present when its last batch ended, within
 # the last LOADED_SECONDS. The callers of the batch and those that waited behind it are present.
@@ -121,7 +123,8 @@ class Batcher(Generic[Item, Result]):
                 queue = self._queues[key] = _KeyQueue()
             queue.add(call)
         if not call.is_leader:
-            call.wake_up.acquire()
+            with give_up_permit():
+                call.wake_up.acquire()
         if call.is_leader:
             self._run_batch(key, queue)
         if call.batch_error is not None:

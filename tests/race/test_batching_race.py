@@ -1,11 +1,15 @@
 """A Batcher under many threads: batches run in order, and every caller gets its own result."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 
+from eventapp.core import batching
 from eventapp.core.batching import Batcher
+from eventapp.core.server.middleware import limit_concurrency
 
 THREADS, CALLS = 64, 50
 TIMEOUT_SECONDS = 20
@@ -115,3 +119,41 @@ def test_under_many_threads_every_caller_gets_an_outcome():
 def test_results_go_to_their_own_callers():
     batcher = Batcher(lambda _key, items: [item * 2 for item in items])
     assert submit_all(batcher, list(range(THREADS))) == [2 * n for n in range(THREADS)]
+
+
+def run_requests_with_two_permits(count):
+    """Let requests join batches, of which the first is blocked until no more can come.
+
+    Returns:
+        The size of each batch.
+    """
+    entered, proceed, batches = threading.Event(), threading.Event(), []
+
+    def work(_key, items):
+        batches.append(len(items))
+        entered.set()
+        assert proceed.wait(TIMEOUT_SECONDS)
+        return items
+
+    batcher = Batcher(work)
+    app = limit_concurrency(
+        lambda environ, _start: batcher.submit("k", environ["number"]),
+        lambda _environ: False,
+        max_concurrent=2,
+    )
+    with ThreadPoolExecutor(count) as pool:
+        answers = [pool.submit(app, {"number": number}, None) for number in range(count)]
+        assert entered.wait(TIMEOUT_SECONDS)
+        time.sleep(0.2)
+        proceed.set()
+        assert [answer.result(TIMEOUT_SECONDS) for answer in answers] == list(range(count))
+    return batches
+
+
+def test_a_batch_has_more_requests_than_may_run_at_once():
+    assert run_requests_with_two_permits(9) == [1, 8]
+
+
+def test_control_if_they_kept_their_permits_a_batch_would_have_two_at_most(monkeypatch):
+    monkeypatch.setattr(batching, "give_up_permit", nullcontext)
+    assert max(run_requests_with_two_permits(9)) <= 2

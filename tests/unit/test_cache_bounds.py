@@ -38,6 +38,7 @@ BOUNDS = {
     "core/logging.py": "1,024 names of values in lines of the log",
     "core/http/body_limits.py": "the schemas of requests, less than 100",
     "core/http/blueprint.py": "2,048 query strings of 1 kB, with 10 kB each",
+    "core/permits.py": "the requests that wait for a permit, at most one for each thread",
     "core/server/connection_watch.py": "20 times the bytes sent by 4,096 connections, 0.2 kB each",
     "core/lru_cache.py": "the size that its user gives",
     "core/textsearch.py": "50,000 words of 32 characters",

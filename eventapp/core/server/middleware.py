@@ -1,6 +1,5 @@
 """WSGI middleware of a server process: a limit of concurrent requests, and threads for streams."""
 
-import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,13 +11,15 @@ from werkzeug.exceptions import HTTPException
 
 from eventapp.core import json
 from eventapp.core.access.rate_limits import is_stream_view
+from eventapp.core.permits import Permits
 from eventapp.core.server.open_requests import REQUEST_KEY, OpenRequest
 from eventapp.core.streams.connection_limits import TooManyStreams
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Most of a request is waiting for the database, so 16 at once keep two cores busy.
+# Most of a request is waiting for the database, so 16 at once keep two cores busy. Requests that
+# wait for the result of a batch do not count.
 MAX_CONCURRENT_REQUESTS = 16
 # The number of threads that open streams, and how long a request waits until one begins to open its
 # stream. While the database does not answer, each of these threads waits for it.
@@ -37,8 +38,10 @@ def limit_concurrency(
 ) -> "WSGIApplication":
     """Return an application that handles at most `max_concurrent` requests at once.
 
-    The other requests wait. If they ran too, all requests would only become slower. The body of a
-    request must have been read before, because its client may never send the rest of it.
+    The other requests wait, in their order of arrival. If they ran too, all requests would only
+    become slower. The body of a request must have been read before, because its client may never
+    send the rest of it. Requests that wait for the result of a batch do not count: if they did, no
+    batch could have more of them than there are permits.
 
     Streams do not count. Each stream occupies a thread, and a thread keeps the memory that its
     deepest call once needed. So a stream is opened on one of a few threads for that purpose, and
@@ -48,9 +51,7 @@ def limit_concurrency(
         is_stream: returns whether a request opens a stream.
         max_opener_wait: how many seconds a stream waits for one of these threads.
     """
-    permits: queue.SimpleQueue[None] = queue.SimpleQueue()
-    for _ in range(max_concurrent):
-        permits.put(None)
+    permits = Permits(max_concurrent)
     openers = ThreadPoolExecutor(STREAM_OPENERS, thread_name_prefix="opener")
 
     def limited(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -61,11 +62,8 @@ def limit_concurrency(
             response, request = opening.result(), environ.get(REQUEST_KEY)
             environ.clear()  # Granian keeps this dict until the stream ends.
             return _note_activity(response, request) if request else response
-        permits.get()
-        try:
+        with permits.hold():
             return app(environ, start_response)
-        finally:
-            permits.put(None)
 
     return limited
 
