@@ -1,5 +1,6 @@
 """flask-jwt-extended creates tokens and PyJWT verifies them. Both must accept the same tokens."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import flask_jwt_extended
@@ -131,3 +132,32 @@ def test_an_expired_token_has_an_error_code_of_its_own(app):
     with pytest.raises(Unauthorized) as refused:
         tokens.verify_token(expired, "access")
     assert refused.value.code == "token_expired"
+
+
+def test_a_verified_token_is_not_decoded_again(app, monkeypatch):
+    token = sign()
+    first = tokens.verify_token(token, "access")
+    with monkeypatch.context() as patch:
+        patch.setattr(jwt, "decode", lambda *_args, **_options: pytest.fail("decoded again"))
+        assert tokens.verify_token(token, "access") == first
+        with pytest.raises(Unauthorized):
+            tokens.verify_token(token, "refresh")
+
+
+def test_a_verified_token_expires(app, monkeypatch):
+    token = sign()
+    expires_at = tokens.verify_token(token, "access")["exp"]
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: expires_at - 0.001)
+        tokens.verify_token(token, "access")
+        patch.setattr(time, "time", lambda: float(expires_at))
+        with pytest.raises(Unauthorized) as refused:
+            tokens.verify_token(token, "access")
+    assert refused.value.code == "token_expired"
+
+
+def test_a_verified_token_is_refused_under_another_secret(app):
+    token = sign()
+    tokens.verify_token(token, "access")
+    app.config["JWT_SECRET_KEY"] = SECRET[::-1]
+    assert is_refused_by_both(app, token)
