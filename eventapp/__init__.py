@@ -20,7 +20,7 @@ from eventapp.accounts.service import (
     ForgetFunction,
     PersonalDataHandlers,
 )
-from eventapp.accounts.sessions import SessionReader, confirm_receipt
+from eventapp.accounts.sessions import SessionReader, confirm_receipt, store_user_writes
 from eventapp.analytics import sales_sums
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.bookings import event_transfer, offer_answers, untold_holders
@@ -33,7 +33,7 @@ from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales import ticket_limit
 from eventapp.config import Config, load_config
 from eventapp.core import database, logging
-from eventapp.core.access import link_callers, permissions, rate_limits
+from eventapp.core.access import link_callers, permissions, rate_limits, recent_writes
 from eventapp.core.access.booking_links import LinkKeys
 from eventapp.core.access.declarations import require_declared_permissions
 from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
@@ -121,6 +121,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     load_session = SessionReader().load_session
     readers = load_session, confirm_receipt, token_reader, organizers.read_memberships
     permissions.init_app(app, config, TABLE, *readers)
+    recent_writes.init_app(app, store_user_writes)
     link_callers.init_app(app, config.jwt_secret, booking_links.is_current)
     PROXY_ADDRESSES.set(app, ProxyAddresses(config.proxy_addresses))
     rate_limits.init_app(app, config)

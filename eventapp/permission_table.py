@@ -115,7 +115,15 @@ ROWS = (
     ),
     # Events.
     (
-        Action("see events", ANYONE, ORGANIZERS, ADMINS, EVENTS_READ, READERS),
+        Action(
+            "see events",
+            ANYONE,
+            ORGANIZERS,
+            ADMINS,
+            EVENTS_READ,
+            READERS,
+            keeps_events=True,  # also the routes whose method is POST: recommendations and quotes
+        ),
         (
             *("events.list_events", "events.show_event", "events.popular_events"),
             "events.suggest_texts",
@@ -250,7 +258,15 @@ ROWS = (
         ("own_payments.own_payments_csv",),
     ),
     (
-        Action("check in", ANY_ORGANIZER, ORGANIZERS, ADMINS, CHECK_IN, WHOLE_TEAM),
+        Action(
+            "check in",
+            ANY_ORGANIZER,
+            ORGANIZERS,
+            ADMINS,
+            CHECK_IN,
+            WHOLE_TEAM,
+            keeps_events=True,
+        ),
         ("door.check_in", "door.check_in_list", "door.check_in_batch"),
     ),
     (
@@ -359,7 +375,15 @@ ROWS = (
     ),
     # Accounts.
     (
-        Action("use the own account", ANY_USER, USERS, NOBODY, None, NO_TEAM),
+        Action(
+            "use the own account",
+            ANY_USER,
+            USERS,
+            NOBODY,
+            None,
+            NO_TEAM,
+            keeps_events=True,
+        ),
         (
             *("auth.log_out", "auth.show_profile", "auth.change_profile", "auth.change_password"),
             *("auth.list_sessions", "auth.end_session", "recovery.resend_verification"),

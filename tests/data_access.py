@@ -178,7 +178,7 @@ WRITES: Table = {
     "sessions": {
         "accounts.store_sessions": (
             *(INSERT, DELETE, "expiresAt", "gen", "previousId", "refreshId", "role", "rotatedAt"),
-            *("lastUsedAt", "pageSecretHash"),
+            *("lastUsedAt", "pageSecretHash", "wroteAt"),
         ),
     },
     "untoldHolders": {"bookings.store_untold_holders": (INSERT, DELETE, "dueAt")},

@@ -79,6 +79,7 @@ def finish_interrupted(db: Db, forget_functions: Sequence[ForgetFunction], now: 
 
 def _forget(db: Db, user_id: ObjectId, forget_functions: Iterable[ForgetFunction]) -> None:
     store_sessions.delete_all(db, user_id)
+    store_sessions.delete_user_write(db, user_id)
     store_mail_tokens.forget_user(db, user_id)
     api_tokens.end_tokens(db, user_id)
     for forget_user in forget_functions:

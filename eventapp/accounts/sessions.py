@@ -12,7 +12,7 @@ hash is only replaced where it is the one that the right password was compared w
 """
 
 import secrets
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -29,6 +29,7 @@ from eventapp.core.access.passwords import (
     verify_password,
 )
 from eventapp.core.batching import Batcher
+from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.failpoints import failpoint
@@ -37,8 +38,10 @@ from eventapp.core.textsearch import fold_account_name
 
 # How often a write is repeated if other requests change the account at the same time.
 OPEN_ATTEMPTS, ROLE_ATTEMPTS, CHANGE_ATTEMPTS = 5, 20, 5
+# How long it is stored that a user has written. It is of use for seconds, but clocks may be wrong.
+USER_WRITE_LIFETIME = timedelta(minutes=10)
 # The arguments of one `SessionReader.load_session`.
-SessionLookup = tuple[Db, ObjectId, datetime]
+SessionLookup = tuple[Db, ObjectId, ObjectId, datetime]
 
 
 def log_in(
@@ -338,15 +341,20 @@ class SessionReader:
     def __init__(self) -> None:
         self._batcher: Batcher[SessionLookup, ActiveSession | None] = Batcher(_find_batch)
 
-    def load_session(self, db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
+    def load_session(
+        self, db: Db, session_id: ObjectId, user_id: ObjectId, now: datetime
+    ) -> ActiveSession | None:
         """Return an active session, read in one batch with those of other requests.
 
         Its use is recorded, at most once in rules.USE_RESOLUTION.
 
+        Args:
+            user_id: of the session.
+
         Returns:
             The session; None if it has ended.
         """
-        session = self._batcher.submit("sessions", (db, session_id, now))
+        session = self._batcher.submit("sessions", (db, session_id, user_id, now))
         if session and rules.is_use_due(session.get("lastUsedAt"), now):
             store_sessions.record_use(db, session_id, now)
         return session
@@ -354,11 +362,15 @@ class SessionReader:
 
 def _find_batch(_key: Hashable, lookups: Sequence[SessionLookup]) -> Sequence[ActiveSession | None]:
     """Return the active session of each lookup, None where it has ended."""
-    db, session_id, now = lookups[0]
-    if len(lookups) == 1:
-        return [store_sessions.find_active(db, session_id, now)]
-    found = store_sessions.find_active_many(db, {each for _, each, _ in lookups}, now)
-    return [found.get(each) for _, each, _ in lookups]
+    db, _session_id, _user_id, now = lookups[0]
+    user_ids = {session_id: user_id for _, session_id, user_id, _ in lookups}
+    found = store_sessions.find_active_many(db, user_ids, now)
+    return [found.get(session_id) for _, session_id, _, _ in lookups]
+
+
+def store_user_writes(db: Db, user_ids: Collection[ObjectId]) -> None:
+    """Store that these users have just written: see `core.access.recent_writes`."""
+    store_sessions.store_user_writes(db, user_ids, expires_at=utc_now() + USER_WRITE_LIFETIME)
 
 
 def _make_refresh_id() -> str:

@@ -1,17 +1,19 @@
 """Queries on the `sessions` collection. A session is active until it expires or is deleted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import DESCENDING, ReturnDocument
+from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
 
-from eventapp.accounts.types import ActiveSession, StoredSession
-from eventapp.core.database import Db, Query
+from eventapp.accounts.types import ActiveSession, StoredSession, StoredUserWrite
+from eventapp.core.database import Db, Query, has_only_conflicts, make_unknown_outcome_error
 
 _ACTIVE_FIELDS = {"userId": 1, "role": 1, "gen": 1, "previousId": 1, "lastUsedAt": 1}
+MAX_STORE_ATTEMPTS = 5
 
 
 def _sessions(db: Db) -> Collection[StoredSession]:
@@ -21,6 +23,10 @@ def _sessions(db: Db) -> Collection[StoredSession]:
 def _active_sessions(db: Db) -> Collection[ActiveSession]:
     """Return the collection typed as _ACTIVE_FIELDS projects it."""
     return cast(Collection[ActiveSession], db.sessions)
+
+
+def _user_writes(db: Db) -> Collection[StoredUserWrite]:
+    return cast(Collection[StoredUserWrite], db.sessions)
 
 
 def insert(db: Db, session: StoredSession) -> None:
@@ -36,11 +42,53 @@ def find_active(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | 
 
 
 def find_active_many(
-    db: Db, session_ids: Iterable[ObjectId], now: datetime
+    db: Db, user_ids: Mapping[ObjectId, ObjectId], now: datetime
 ) -> dict[ObjectId, ActiveSession]:
-    """Return the fields that requests read, by id, of those sessions that have not ended."""
-    where = {"_id": {"$in": list(session_ids)}, "expiresAt": {"$gt": now}}
-    return {session["_id"]: session for session in _active_sessions(db).find(where, _ACTIVE_FIELDS)}
+    """Return the fields that requests read, by id, of those sessions that have not ended.
+
+    Args:
+        user_ids: the user of each session, by the id of the session. The `wroteAt` of these users
+            is read, too.
+    """
+    ids = {*user_ids, *user_ids.values()}
+    where = {"_id": {"$in": list(ids)}, "expiresAt": {"$gt": now}}
+    found = {
+        each["_id"]: each
+        for each in _active_sessions(db).find(where, {**_ACTIVE_FIELDS, "wroteAt": 1})
+    }
+    sessions = {id_: found[id_] for id_ in user_ids if id_ in found}
+    for id_, session in sessions.items():
+        if user_write := found.get(user_ids[id_]):
+            session["wroteAt"] = user_write["wroteAt"]
+    return sessions
+
+
+def store_user_writes(db: Db, user_ids: Iterable[ObjectId], *, expires_at: datetime) -> None:
+    """Store for each of these users that the user has just written, by the database's clock.
+
+    Args:
+        expires_at: when it may be forgotten.
+
+    Raises:
+        PyMongoError: it is unknown for whom it is stored.
+    """
+    change = {"$currentDate": {"wroteAt": True}, "$set": {"expiresAt": expires_at}}
+    updates = [UpdateOne({"_id": id_}, change, upsert=True) for id_ in user_ids]
+    for _attempt in range(MAX_STORE_ATTEMPTS):
+        try:
+            _user_writes(db).bulk_write(updates, ordered=False)
+        except BulkWriteError as error:
+            # Another process stores the same at this moment. A repetition does no harm.
+            if not has_only_conflicts(error):
+                raise
+        else:
+            return
+    raise make_unknown_outcome_error("sessions")
+
+
+def delete_user_write(db: Db, user_id: ObjectId) -> None:
+    """Delete what `store_user_writes` has stored of a user who is erased."""
+    _user_writes(db).delete_one({"_id": user_id})
 
 
 def find(db: Db, session_id: ObjectId, now: datetime) -> StoredSession | None:

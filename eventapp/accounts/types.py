@@ -231,6 +231,18 @@ class StoredSession(TypedDict):
     rotatedAt: NotRequired[datetime]  # the time of the last refresh; absent before the first one
 
 
+class StoredUserWrite(TypedDict):
+    """A document of the `sessions` collection that is no session: when a user has last written.
+
+    It is stored among the sessions so that a request reads both in one query. It has no `userId`,
+    by which all other queries find sessions.
+    """
+
+    _id: ObjectId  # of the user
+    wroteAt: datetime  # by the database's clock: see core.access.recent_writes
+    expiresAt: datetime  # long after it is of use; a TTL index deletes the document then
+
+
 class ActiveSession(TypedDict):
     """Projection of StoredSession: what every request with an access token reads."""
 
@@ -240,6 +252,8 @@ class ActiveSession(TypedDict):
     gen: int
     previousId: NotRequired[str]  # see StoredSession
     lastUsedAt: NotRequired[datetime]  # see StoredSession
+    # From the user's StoredUserWrite; absent if there is none, and where it is not read.
+    wroteAt: NotRequired[datetime]
 
 
 class RenderedSession(TypedDict):

@@ -92,9 +92,7 @@ class LoginSettings:
 
 def list_upcoming(event_cache: EventCache, *, now: datetime, image_base_url: str) -> EventsBody:
     """Return up to 500 upcoming events, by eventId."""
-    page = event_lists.show_upcoming(
-        event_cache, GUEST.favorites_key, now=now, image_base_url=image_base_url
-    )
+    page = event_lists.show_upcoming(event_cache, GUEST, now=now, image_base_url=image_base_url)
     return _convert_page(page)
 
 
@@ -107,7 +105,7 @@ def recommend(
         categories: the names of categories; without any, the most popular events are returned.
     """
     page = event_lists.show_recommendations(
-        event_cache, categories, GUEST.favorites_key, now=now, image_base_url=image_base_url
+        event_cache, categories, GUEST, now=now, image_base_url=image_base_url
     )
     return _convert_page(page)
 

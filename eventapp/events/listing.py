@@ -52,12 +52,12 @@ def list_events(
     if request.mine or actor.may_manage_events:
         today = event_cache.get_today(now)
         own_scope = _make_own_scope(request, actor, today) if request.mine else None
-        event_cache.receive_changes()
+        event_cache.receive_changes(actor)
         found = find_page(db, request, today, event_cache.index, own_scope)
         found = add_facets(db, found, request, today, event_cache.index, own_scope)
         body = json.dumps(present_page(db, found, actor, image_base_url, now))
         return body, make_etag(body)
-    page = event_cache.show_page(request, now, actor.favorites_key, image_base_url)
+    page = event_cache.show_page(request, now, actor, image_base_url)
     return page.body, page.etag
 
 
@@ -144,31 +144,23 @@ def _present_upcoming(
 
 
 def show_upcoming(
-    event_cache: EventCache, owner: str, *, now: datetime, image_base_url: str
+    event_cache: EventCache, actor: Actor, *, now: datetime, image_base_url: str
 ) -> RenderedPage:
-    """Return up to MAX_UNPAGED upcoming events, sorted by eventId, without counts for organizers.
-
-    Args:
-        owner: as for `EventCache.show_page`.
-    """
-    return event_cache.show_page(ListRequest(limit=MAX_UNPAGED), now, owner, image_base_url)
+    """Return up to MAX_UNPAGED upcoming events, by eventId, without counts for organizers."""
+    return event_cache.show_page(ListRequest(limit=MAX_UNPAGED), now, actor, image_base_url)
 
 
 def show_recommendations(
     event_cache: EventCache,
     categories: Iterable[str],
-    owner: str,
+    actor: Actor,
     *,
     now: datetime,
     image_base_url: str,
 ) -> RenderedPage:
-    """Return what `recommend` does, without counts for organizers.
-
-    Args:
-        owner: as for `EventCache.show_page`.
-    """
+    """Return what `recommend` does, without counts for organizers."""
     request = _make_recommendation_request(categories)
-    return event_cache.show_page(request, now, owner, image_base_url)
+    return event_cache.show_page(request, now, actor, image_base_url)
 
 
 def recommend(
@@ -187,7 +179,7 @@ def recommend(
     """
     if not actor.may_manage_events:
         return show_recommendations(
-            event_cache, categories, actor.favorites_key, now=now, image_base_url=image_base_url
+            event_cache, categories, actor, now=now, image_base_url=image_base_url
         ).rows
     request = _make_recommendation_request(categories)
     conditions = make_conditions(request.filters)
@@ -214,7 +206,7 @@ def list_favorites(
     The newest favorite comes first. Events that the caller may manage are shown with their counts,
     read from the database.
     """
-    events = event_cache.get_events(favorites.list_event_ids(db, actor.favorites_key))
+    events = event_cache.get_events(favorites.list_event_ids(db, actor.favorites_key), actor)
     managed = _show_managed_favorites(db, events, actor, now, image_base_url)
     rows = (
         managed[each.event_id]

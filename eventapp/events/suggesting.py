@@ -8,6 +8,7 @@ typed, and the most popular ones. Both choose and order the texts by the same co
 from collections.abc import Sequence
 from datetime import datetime
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_text
@@ -16,7 +17,9 @@ from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions, split_words
 
 
-def suggest(db: Db, typed: str, *, event_cache: EventCache, now: datetime) -> JsonObject:
+def suggest(
+    db: Db, typed: str, *, event_cache: EventCache, actor: Actor, now: datetime
+) -> JsonObject:
     """Return the texts of public upcoming events that begin with what was typed, or contain it.
 
     Args:
@@ -26,7 +29,7 @@ def suggest(db: Db, typed: str, *, event_cache: EventCache, now: datetime) -> Js
         `{titles: [{eventId, title}], locations, organizers, categories, tags}`, the best first, at
         most `MAX_SUGGESTED` of each.
     """
-    event_cache.receive_changes()
+    event_cache.receive_changes(actor)
     words = split_words(typed)
     found = event_cache.index.suggest(words, event_cache.get_today(now))
     if found is None:

@@ -156,7 +156,7 @@ def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
         ),
         "in a box": lambda rng: list_events(_choose_box(rng)),
         "suggestions": lambda rng: suggesting.suggest(
-            db, _choose_beginning(rng), event_cache=event_cache, now=utc_now()
+            db, _choose_beginning(rng), event_cache=event_cache, actor=Actor(), now=utc_now()
         ),
         **_make_changes(db, size),
         **_make_feeds(db, event_cache, size),

@@ -14,7 +14,9 @@ from tests.factories import make_event
 from tests.http.test_query_counts import READS, WRITES, count_calls
 
 PERSON = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
-SESSION, MEMBERSHIPS = "sessions.find_one", "memberships.find"
+SESSION, MEMBERSHIPS = "sessions.find", "memberships.find"
+# At most once in some seconds for each user who writes: see core.access.recent_writes.
+WROTE = "sessions.bulk_write"
 FAVORITES, VISIBILITY, WRITE_FAVORITE = "favorites.find", "events.find", "favorites.update_one"
 # Of a client whose address is trusted: two counters of failures, and the account before and after
 # the session is inserted.
@@ -43,16 +45,16 @@ REQUESTS = {
     ),
     "favorites of a device": Request(200, "GET", "/api/favorites", [FAVORITES]),
     "new favorite": Request(
-        *(201, "POST", "/api/favorites", [SESSION, WRITE_FAVORITE, VISIBILITY], {"eventId": 3}),
-        by_user=True,
+        *(201, "POST", "/api/favorites", [SESSION, WRITE_FAVORITE, VISIBILITY, WROTE]),
+        *({"eventId": 3}, True),
     ),
     "favorite again": Request(
         *(409, "POST", "/api/favorites", [WRITE_FAVORITE, WRITE_FAVORITE, FAVORITES]),
         {"eventId": 1},
     ),
     "no favorite any more": Request(
-        *(200, "DELETE", "/api/favorites", [SESSION, WRITE_FAVORITE], {"eventId": 1}),
-        by_user=True,
+        *(200, "DELETE", "/api/favorites", [SESSION, WRITE_FAVORITE, WROTE]),
+        *({"eventId": 1}, True),
     ),
     "recommendations": Request(
         200, "POST", "/api/recoms", [SESSION, MEMBERSHIPS, FAVORITES], ["concert"], by_user=True
@@ -85,7 +87,8 @@ REPEATED = ("GET", "/recoms", "/login")
 def count_in_turn(app: Flask) -> Iterator[list[str]]:
     """Record the database calls without those of the change feed, which depend on the time."""
     with pytest.MonkeyPatch.context() as patch, count_calls((*READS, *WRITES)) as calls:
-        patch.setattr(EVENT_CACHE.get(app)._change_feed, "poll_if_due", lambda: None)
+        for name in ("poll_if_due", "poll_now"):
+            patch.setattr(EVENT_CACHE.get(app)._change_feed, name, lambda: None)
         yield calls
 
 

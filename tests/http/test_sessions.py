@@ -89,11 +89,15 @@ def test_the_last_use_is_recorded_every_five_minutes(client, db, ann):
     opened = session["lastUsedAt"]
     uses = []
     for minutes in (1, 4, 6, 8, 12):
-        reader.load_session(db, session["_id"], opened + timedelta(minutes=minutes))
+        reader.load_session(
+            db, session["_id"], session["userId"], opened + timedelta(minutes=minutes)
+        )
         last = db.sessions.find_one()["lastUsedAt"]
         uses.append((last - opened).total_seconds() / 60)
     assert uses == [0, 0, 6, 6, 12]
-    reader.load_session(db, session["_id"], opened + timedelta(minutes=7))  # a slower clock
+    reader.load_session(
+        db, session["_id"], session["userId"], opened + timedelta(minutes=7)
+    )  # a slower clock
     assert db.sessions.find_one()["lastUsedAt"] == opened + timedelta(minutes=12)
 
 

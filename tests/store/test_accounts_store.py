@@ -60,7 +60,8 @@ def test_active_sessions_are_found_by_many_ids(db):
     active, expired = session(user_id), session(user_id, expiresAt=NOW - timedelta(seconds=1))
     for each in (active, expired):
         store_sessions.insert(db, each)
-    found = store_sessions.find_active_many(db, [active["_id"], expired["_id"], ObjectId()], NOW)
+    asked = dict.fromkeys((active["_id"], expired["_id"], ObjectId()), user_id)
+    found = store_sessions.find_active_many(db, asked, NOW)
     assert found == {
         active["_id"]: {"_id": active["_id"], "userId": user_id, "role": "attendee", "gen": 0}
     }
@@ -164,7 +165,12 @@ CALLS = {
         db, search="son 77", role=None, older_than=None, skip=0, limit=20
     ),
     "session_find_active": lambda db: store_sessions.find_active(db, USER["_id"], NOW),
-    "session_find_active_many": lambda db: store_sessions.find_active_many(db, [USER["_id"]], NOW),
+    "session_find_active_many": lambda db: store_sessions.find_active_many(
+        db, {ObjectId(): USER["_id"]}, NOW
+    ),
+    "session_store_user_writes": lambda db: store_sessions.store_user_writes(
+        db, [USER["_id"]], expires_at=NOW
+    ),
     "session_find": lambda db: store_sessions.find(db, USER["_id"], NOW),
     "session_find_by_user": lambda db: store_sessions.find_by_user(db, USER["_id"]),
     "session_rotate": lambda db: store_sessions.rotate(

@@ -17,6 +17,7 @@ from eventapp.accounts.service import PERSONAL_DATA_HANDLERS
 from eventapp.core import paging
 from eventapp.core.access.permissions import (
     current_actor,
+    forget_actor,
     open_in_demo,
     role_required,
     self_or_admin,
@@ -118,6 +119,8 @@ def delete_user(query: JsonObject, user_id: ObjectId) -> Response:
         events=handlers.events,
         transfer_to=transfer_to,
     )
+    if user_id == current_actor().user_id:
+        forget_actor()
     return json_response({"message": "User deleted successfully"})
 
 

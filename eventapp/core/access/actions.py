@@ -75,6 +75,8 @@ class Action:
             for certain events is refused.
         is_for_links: whether the token of a booking's link may call its routes, which then act on
             that booking alone: see `Actor.may_manage_booking`.
+        keeps_events: whether its routes leave events, stocks and favorites as they are, whatever
+            their methods. So no cache can lack what they write: see `recent_writes`.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Action:
     team: tuple[str, ...]
     is_account_wide: bool = False
     is_for_links: bool = False
+    keeps_events: bool = False
 
 
 # What a caller may do that no route has identified, such as the holder to whom a mail is written.

@@ -50,6 +50,8 @@ class Actor:
         token: the API token of the request; None without one.
         link: the link of a booking by whose token the request was sent; None without one. Its
             caller is the holder of this booking, in the role ATTENDEE, and may act on nothing else.
+        has_recent_writes: whether the user may have written something that not every process has
+            received yet: see `recent_writes`. An answer to such a caller must contain it.
         teams: the memberships of the user in teams of organizers.
     """
 
@@ -60,6 +62,7 @@ class Actor:
     action: Action = OUTSIDE_REQUESTS
     token: TokenGrant | None = None
     link: BookingLink | None = None
+    has_recent_writes: bool = False
     teams: Teams = field(default=NO_TEAMS, compare=False, repr=False)
 
     @property
@@ -71,6 +74,11 @@ class Actor:
     def may_organize(self) -> bool:
         """Whether the caller's role allows them to create events."""
         return self.role in (ORGANIZER, ADMIN)
+
+    @property
+    def is_device(self) -> bool:
+        """Whether the caller is a device without an account."""
+        return self.user_id is None and self.device_id is not None
 
     @property
     def favorites_key(self) -> str:

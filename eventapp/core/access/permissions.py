@@ -36,11 +36,12 @@ from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader, TokenGrant
 from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, get_acting_role, is_api_token
 from eventapp.core.access.booking_links import BookingLink, is_link_token
 from eventapp.core.access.link_callers import identify_holder, read_link_token
+from eventapp.core.access.recent_writes import is_recent
 from eventapp.core.access.teams import MembershipReader, Teams
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db, get_db
+from eventapp.core.database import Db, get_database_time, get_db
 from eventapp.core.errors import Forbidden, ScopeMissing, Unauthorized, ValidationFailed
 from eventapp.core.roles import ADMIN
 
@@ -61,9 +62,10 @@ class CallerSession(TypedDict):
     role: str  # the user's role now, which may have changed after the login
     gen: int  # the refresh count: how often the session has been refreshed
     previousId: NotRequired[str]  # the last refresh id; absent once the new tokens were received
+    wroteAt: NotRequired[datetime]  # when the user last wrote: see `recent_writes`
 
 
-SessionLoader = Callable[[Db, ObjectId, datetime], CallerSession | None]
+SessionLoader = Callable[[Db, ObjectId, ObjectId, datetime], CallerSession | None]
 ReceiptConfirmer = Callable[[Db, ObjectId, int], None]
 PermissionCheck = Callable[[Mapping[str, Any]], None]
 
@@ -73,8 +75,9 @@ class Authentication:
     """The functions and settings by which callers are identified.
 
     Attributes:
-        load_session: returns the session with an id if it is active at a time, or None. It is
-            called for every request with a token, so that an ended session is refused at once.
+        load_session: returns the session with an id, of a user, if it is active at a time, or None.
+            It is called for every request with a token, so that an ended session is refused at
+            once.
         confirm_receipt: called once with the id and refresh count of a refreshed session, when its
             new access token is first used.
         api_tokens: finds API tokens.
@@ -187,6 +190,11 @@ def current_actor() -> Actor:
     return cast(Actor, g.actor)
 
 
+def forget_actor() -> None:
+    """End this request as one without a caller, because the caller's account was just deleted."""
+    g.actor = Actor()
+
+
 def _identify_caller() -> Actor:
     claims = current_claims()
     if claims:
@@ -205,7 +213,8 @@ def _current_action() -> Action:
 
 def _identify_user(claims: Claims) -> Actor:
     authentication, session_id = AUTHENTICATION.get(), tokens.get_session_id(claims)
-    session = authentication.load_session(get_db(), session_id, utc_now())
+    user_id = tokens.get_user_id(claims)
+    session = authentication.load_session(get_db(), session_id, user_id, utc_now())
     if session is None:
         raise Unauthorized("The session has ended", code="token_revoked")
     if "previousId" in session and session["gen"] == claims.get("gen"):
@@ -216,6 +225,7 @@ def _identify_user(claims: Claims) -> Actor:
         session_id,
         device_id=_read_device_id(),
         action=_current_action(),
+        has_recent_writes=is_recent(session.get("wroteAt"), get_database_time()),
         teams=authentication.open_teams(get_db(), session["userId"]),
     )
 
@@ -237,6 +247,7 @@ def _identify_token_owner(token: ApiToken) -> Actor:
         device_id=_read_device_id(),
         action=action,
         token=TokenGrant(token["_id"], event_ids, token["name"]),
+        has_recent_writes=True,
         teams=AUTHENTICATION.get().open_teams(get_db(), token["userId"]),
     )
     if action.is_account_wide:
@@ -269,7 +280,8 @@ def make_actor_loader(actor: Actor) -> ActorLoader:
             token = authentication.api_tokens.reload(db, actor.token.token_id, utc_now())
             role = get_acting_role(token) if token else None
         elif actor.session_id is not None:
-            session = authentication.load_session(db, actor.session_id, utc_now())
+            user_id = actor.require_user_id()
+            session = authentication.load_session(db, actor.session_id, user_id, utc_now())
             role = session["role"] if session else None
         else:
             return actor

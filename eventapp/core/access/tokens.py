@@ -156,7 +156,19 @@ def get_session_id(claims: Claims) -> ObjectId:
     Raises:
         Unauthorized: the claims name no session.
     """
-    session_id = claims.get("sid")
-    if not ObjectId.is_valid(session_id):
+    return _parse_id(claims.get("sid"))
+
+
+def get_user_id(claims: Claims) -> ObjectId:
+    """Return the id of the user whom a token identifies.
+
+    Raises:
+        Unauthorized: the claims name no user.
+    """
+    return _parse_id(claims.get("sub"))
+
+
+def _parse_id(text: str | None) -> ObjectId:
+    if not ObjectId.is_valid(text):
         raise Unauthorized
-    return ObjectId(session_id)
+    return ObjectId(text)

@@ -32,6 +32,7 @@ from eventapp.core.database.schema_version import (
 from eventapp.core.database.server_clock import ServerClock, read_server_time
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
+    has_only_conflicts,
     has_only_duplicates,
     insert_in_order,
     insert_unordered,
@@ -61,6 +62,7 @@ __all__ = [
     "exclude_ids",
     "get_database_time",
     "get_db",
+    "has_only_conflicts",
     "has_only_duplicates",
     "init_app",
     "insert_in_order",

@@ -120,9 +120,7 @@ def insert_in_order(collection: Collection[Stored], documents: Sequence[Stored])
     try:
         collection.insert_many(documents, ordered=True)
     except BulkWriteError as error:
-        codes = {fault["code"] for fault in error.details["writeErrors"]}
-        is_known = not error.details["writeConcernErrors"]
-        if codes - {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE} or not is_known:
+        if not has_only_conflicts(error):
             raise
         return False
     return True
@@ -167,6 +165,16 @@ def _find_stored(collection: Collection[Stored], documents: Sequence[Stored]) ->
             raise
         return set()
     return {each["_id"] for each in found if each.get(TOMBSTONE_FIELD) == tombstones[each["_id"]]}
+
+
+def has_only_conflicts(error: BulkWriteError) -> bool:
+    """Return whether concurrent writes of the same documents refused writes, for no other reason.
+
+    All others are done.
+    """
+    codes = {fault["code"] for fault in error.details["writeErrors"]}
+    is_known = not error.details["writeConcernErrors"]
+    return is_known and codes <= {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE}
 
 
 def has_only_duplicates(error: BulkWriteError) -> bool:

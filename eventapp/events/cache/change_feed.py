@@ -1,15 +1,24 @@
 """Receive what other processes change, by polling the database.
 
-A request polls before it uses the cache, if the last poll is older than POLL_SECONDS. `freshness`
-decides what a change makes outdated.
+A request polls before it uses the cache, if the last poll is older than POLL_SECONDS. A request by
+a caller who has just written polls in any case, so that it sees the write. `freshness` decides what
+a change makes outdated.
+
+A poll returns every change that was acknowledged before the poll began. Such a change is visible to
+the poll, whose reads go to the primary. It may have an earlier `changedAt` than changes that were
+received before, but no poll asks only for what is later than those while such a change can still
+appear: see `_poll_collection`. This relies on VISIBILITY_DELAY, and on a clock of the database that
+does not go back. If it does, after a failover to a server whose clock is behind, processes receive
+changes only when that clock has come to the newest change received.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from eventapp.core.batching import Batcher
 from eventapp.core.database import Db
 from eventapp.core.errors import DatabaseUnavailable
 from eventapp.events import store
@@ -52,6 +61,7 @@ class ChangeFeed:
         """
         self._db, self._freshness, self._on_change = db, freshness, on_change
         self._poll_lock = threading.Lock()
+        self._polls: Batcher[None, None] = Batcher(self._poll_once)
         # When the last successful poll started and the last poll failed, in monotonic seconds.
         self._polled_at = self._failed_at = -MAX_AGE_SECONDS
         self._positions: dict[str, _FeedPosition] = {}  # by collection
@@ -76,6 +86,21 @@ class ChangeFeed:
                 self._poll_and_record_time()
         finally:
             self._poll_lock.release()
+
+    def poll_now(self) -> None:
+        """Poll, and return when a poll has ended that began after this call.
+
+        Calls that arrive while a poll is under way share the next one.
+
+        Raises:
+            DatabaseUnavailable: this poll failed.
+        """
+        self._polls.submit("poll", None)
+
+    def _poll_once(self, _key: Hashable, calls: Sequence[None]) -> Sequence[None]:
+        with self._poll_lock:
+            self._poll_and_record_time()
+        return calls
 
     def force_poll(self) -> None:
         """Make the next request poll, and all others wait for that poll."""

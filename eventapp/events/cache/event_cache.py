@@ -4,7 +4,8 @@
 `ChangeFeed` that polls for changes by other processes, the `EventLoader` that reads missing events,
 and the in-memory index of listed events. A change by this process shows at once. One by another
 process shows within about a second, because a request polls first if the last poll is older than
-0.4 s. `freshness` describes the protocol, and docs/caching.md is an overview.
+0.4 s. A caller who has just written sees the own write at once: such a request polls in any case,
+and reads the favorites. `freshness` describes the protocol, and docs/caching.md is an overview.
 """
 
 import itertools
@@ -47,6 +48,7 @@ from eventapp.favorites import service as favorites
 PAGES_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
 # Estimated bytes of the favorites of one owner, and of each favorite among them.
 OWNER_BYTES, FAVORITE_BYTES = 400, 80
+_ANYONE = Actor()
 # Popularity scores change without setting `changedAt`, so that no poll returns the change. A page
 # in that order is therefore cached no longer than this.
 POPULARITY_PAGE_SECONDS = 5
@@ -118,13 +120,20 @@ class EventCache:
         # were read while it changed are not cached.
         self._favorites_version = 0
 
-    def receive_changes(self) -> None:
+    def receive_changes(self, actor: Actor = _ANYONE) -> None:
         """Receive the changes by other processes, unless that was done less than 0.4 s ago.
+
+        Args:
+            actor: the caller for whom the cache is used. For one who has just written, every
+                change is received that was made before this call.
 
         Raises:
             DatabaseUnavailable.
         """
-        self._change_feed.poll_if_due()
+        if actor.has_recent_writes:
+            self._change_feed.poll_now()
+        else:
+            self._change_feed.poll_if_due()
 
     def get_today(self, now: datetime) -> date:
         """Return the date by which lists contain upcoming events."""
@@ -142,33 +151,42 @@ class EventCache:
         Raises:
             EventNotFound, DatabaseUnavailable.
         """
-        event = self.get_event(event_id)
+        event = self.get_event(event_id, actor)
         if event.is_draft or actor.may_manage_event(event_id, event.organizer_id):
             return None
-        favorited = event_id in self._get_favorites(actor.favorites_key)
+        favorited = event_id in self._get_favorites(actor)
         return event.to_json(image_base_url, favorited=favorited)
 
-    def get_event(self, event_id: int) -> RenderedEvent:
+    def get_event(self, event_id: int, actor: Actor = _ANYONE) -> RenderedEvent:
         """Return the event without the counts that only its organizer and admins see.
 
         It may be a draft, which only they may see at all; `is_draft` says so.
 
+        Args:
+            actor: as in `receive_changes`.
+
         Raises:
             EventNotFound, DatabaseUnavailable.
         """
-        self._change_feed.poll_if_due()
+        self.receive_changes(actor)
         event = self._freshness.get(event_id) or self._loader.load((event_id,)).get(event_id)
         if event is None:
             raise EventNotFound
         return event
 
-    def get_events(self, event_ids: Sequence[int]) -> list[RenderedEvent]:
+    def get_events(self, event_ids: Sequence[int], actor: Actor = _ANYONE) -> list[RenderedEvent]:
         """Return those of these events that exist, in this order, as `get_event` returns them.
+
+        Args:
+            actor: as in `receive_changes`.
 
         Raises:
             DatabaseUnavailable.
         """
-        self._change_feed.poll_if_due()
+        self.receive_changes(actor)
+        return self._load_events(event_ids)
+
+    def _load_events(self, event_ids: Sequence[int]) -> list[RenderedEvent]:
         events = {event_id: self._freshness.get(event_id) for event_id in event_ids}
         missing = tuple(event_id for event_id, event in events.items() if event is None)
         if missing:
@@ -178,25 +196,22 @@ class EventCache:
     # Pages of the list.
 
     def show_page(
-        self, request: ListRequest, now: datetime, owner: str, image_base_url: str
+        self, request: ListRequest, now: datetime, actor: Actor, image_base_url: str
     ) -> RenderedPage:
-        """Return a page of the public list as JSON.
-
-        Args:
-            owner: the owner of the favorites that the page shows: the caller's
-                `Actor.favorites_key`.
+        """Return a page of the public list as JSON for this caller.
 
         Raises:
             ValidationFailed: the page begins after the last row that a page number can reach.
             DatabaseUnavailable.
         """
+        self.receive_changes(actor)
         page = self._get_page(_make_page_key(request, now, self.get_today(now)))
-        favorited = self._get_favorites(owner).intersection(page.event_ids)
+        favorited = self._get_favorites(actor).intersection(page.event_ids)
         view = PageView(self._content_version, image_base_url, favorited)
         rendered = self._rendered_pages.get(page.key)
         if rendered is None or rendered.view != view or rendered.is_outdated(self._clock()):
             # The page may name an event that has become a draft since it was found.
-            events = [each for each in self.get_events(page.event_ids) if each.may_be_listed]
+            events = [each for each in self._load_events(page.event_ids) if each.may_be_listed]
             rendered = render_page(page, events, view)
             if page.was_shown:
                 self._rendered_pages.put(page.key, rendered)
@@ -208,7 +223,6 @@ class EventCache:
 
         If several threads need the same page at the same time, one of them finds it for all.
         """
-        self._change_feed.poll_if_due()
         page = self._pages.get(key)
         if page and page.list_version == self._list_version:
             return page
@@ -230,10 +244,18 @@ class EventCache:
 
     # Favorites.
 
-    def _get_favorites(self, owner: str) -> frozenset[int]:
-        """Return the eventIds of the owner's favorites, at most MAX_AGE_SECONDS old."""
-        entry, now, version = self._favorites.get(owner), time.monotonic(), self._favorites_version
-        if entry and now - entry.read_at < MAX_AGE_SECONDS:
+    def _get_favorites(self, actor: Actor) -> frozenset[int]:
+        """Return the eventIds of the caller's favorites.
+
+        They are at most MAX_AGE_SECONDS old, and contain every write by the caller.
+        """
+        owner, now, version = actor.favorites_key, time.monotonic(), self._favorites_version
+        if actor.is_device:
+            # Nothing says whether a device has just written, so its favorites are never cached.
+            return frozenset(favorites.list_event_ids(self._db, owner))
+        entry = self._favorites.get(owner)
+        is_recent = entry is not None and now - entry.read_at < MAX_AGE_SECONDS
+        if entry and is_recent and not actor.has_recent_writes:
             return entry.event_ids
         event_ids = frozenset(favorites.list_event_ids(self._db, owner))
         if version == self._favorites_version:

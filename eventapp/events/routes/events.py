@@ -111,7 +111,11 @@ def suggest_texts(query: JsonObject) -> Response:
     text, and the last may be incomplete. Case, accents and punctuation do not matter.
     """
     suggested = suggesting.suggest(
-        get_db(), query["q"], event_cache=EVENT_CACHE.get(), now=get_database_time()
+        get_db(),
+        query["q"],
+        event_cache=EVENT_CACHE.get(),
+        actor=current_actor(),
+        now=get_database_time(),
     )
     return conditional_response(json_response(suggested))
 
