@@ -40,7 +40,7 @@ from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.http import headers, request_log, setup, undeclared_input
+from eventapp.core.http import early_answers, headers, request_log, setup, undeclared_input
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.shared_cache import open_shared_cache
@@ -56,6 +56,7 @@ from eventapp.events.popularity import POPULARITY, Popularity
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.features import (
     BLUEPRINTS,
+    EARLY_ANSWER_FINDERS,
     EXPORT_FUNCTIONS,
     FORGET_FUNCTIONS,
     INDEXES,
@@ -115,6 +116,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     LOG_WRITER.set(app, logging.configure_logging(config))
     request_log.init_app(app)
     api = setup.init_app(app)
+    early_answers.init_app(app, config, EARLY_ANSWER_FINDERS)
     headers.init_app(app, config)
     Compress(app)
     token_reader = api_tokens.StoredTokenReader(devices.is_in_use)

@@ -25,6 +25,7 @@ from eventapp.events import routes as events_routes
 from eventapp.events import store as events_store
 from eventapp.events import store_deletions as deletions_store
 from eventapp.events import store_log as event_log_store
+from eventapp.events.routes import early as early_events
 from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
@@ -113,6 +114,8 @@ BLUEPRINTS = (
     *android_routes.BLUEPRINTS,
     *pages_routes.DOCUMENTED_BLUEPRINTS,
 )
+# What answers a request before Flask does; the first one that is able to.
+EARLY_ANSWER_FINDERS = (early_events.find_answer, health_routes.find_answer)
 # Routes that no client of the API calls, so the document has none of them.
 UNDOCUMENTED_BLUEPRINTS = (
     *media_routes.BLUEPRINTS,

@@ -104,7 +104,8 @@ def _join_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     joined: list[str] = []
     size = 0
     for line in lines:
-        line_size = len(line.encode(errors="backslashreplace"))
+        is_ascii = line.isascii()
+        line_size = len(line) if is_ascii else len(line.encode(errors="backslashreplace"))
         if joined and size + line_size > PIPE_BUF:
             yield len(joined), "".join(joined)
             joined, size = [], 0

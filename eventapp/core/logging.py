@@ -47,7 +47,8 @@ def _is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def _hide_secrets(text: str) -> str:
+def redact_text(text: str) -> str:
+    """Return a text with what has the form of a secret replaced."""
     for hint in _HINTS:
         if hint in text:
             return _SECRET_TEXT.sub(
@@ -62,9 +63,9 @@ def redact_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> Eve
         if value is not None and _is_secret_name(name):
             line[name] = REDACTED
         elif isinstance(value, str):
-            line[name] = _hide_secrets(value)
+            line[name] = redact_text(value)
         elif isinstance(value, dict | list | tuple):
-            line[name] = _hide_secrets(str(value))
+            line[name] = redact_text(str(value))
     return line
 
 

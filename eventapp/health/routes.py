@@ -1,6 +1,8 @@
 """Routes for monitoring: liveness, readiness and metrics."""
 
-from flask import Response
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response
 from marshmallow import Schema, fields
 from pymongo.errors import PyMongoError
 
@@ -8,14 +10,26 @@ from eventapp.core.access.permissions import anonymous
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.early_answers import EarlyAnswer
 from eventapp.core.http.responses import json_response
 from eventapp.core.metrics import GaugeValue, render_metrics
 from eventapp.health import service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 root = Blueprint("health", __name__, description="Health")
 api = Blueprint("api_health", __name__, url_prefix="/api", description="Health")
 BLUEPRINTS = (root, api)
 GREETING = b'"Hello Tickest"'
+HEALTH_PATHS = ("/healthz", "/api/healthz")
+EARLY_ANSWERS = {path: EarlyAnswer(path, GREETING, is_limited=False) for path in HEALTH_PATHS}
+
+
+def find_answer(_app: Flask, environ: "WSGIEnvironment") -> EarlyAnswer | None:
+    """Return the answer to a request that asks whether the server is alive."""
+    found = EARLY_ANSWERS.get(environ.get("PATH_INFO", ""))
+    return None if environ.get("QUERY_STRING") else found
 
 
 class Readiness(Schema):

@@ -14,6 +14,7 @@ from eventapp.core.access import rate_limit_storage, rate_limits
 from eventapp.core.access.rate_limit_storage import MemoryCounterStorage
 from eventapp.core.clock import utc_now
 from eventapp.core.http import blueprint
+from eventapp.core.http.blueprint import get_query_parser
 from eventapp.core.metrics import REQUESTS
 from eventapp.events.cache.rendering import CachedPage, PageKey, PageView, render_page
 from eventapp.events.rules import MAX_ENTRIES, MAX_TYPES
@@ -39,6 +40,8 @@ BOUNDS = {
     "core/log_writer.py": "4,000,000 characters",
     "core/logging.py": "1,024 names of values in lines of the log",
     "core/http/body_limits.py": "the schemas of requests, less than 100",
+    "core/http/app_context.py": "1,024 hosts of 0.6 kB",
+    "core/http/request_log.py": "64 routes",
     "core/http/blueprint.py": "2,048 query strings of 1 kB, with 10 kB each",
     "core/permits.py": "the requests that wait for a permit, at most one for each thread",
     "core/server/connection_watch.py": "20 times the bytes sent by 4,096 connections, 0.2 kB each",
@@ -113,7 +116,7 @@ def test_the_cache_of_parsed_queries_takes_at_most_20_mb():
 def test_a_query_over_the_bound_is_not_cached(app, client, monkeypatch):
     (parse,) = [
         cell.cell_contents
-        for cell in find_wrapper(app.view_functions["events.list_events"]).__closure__
+        for cell in get_query_parser(app.view_functions["events.list_events"]).__closure__
         if hasattr(cell.cell_contents, "cache_info")
     ]
     before = parse.cache_info().currsize
@@ -123,12 +126,6 @@ def test_a_query_over_the_bound_is_not_cached(app, client, monkeypatch):
     assert parse.cache_info().currsize == before
     assert client.get(f"/api/events?{make_long_query(3).decode()}").status_code == 200
     assert parse.cache_info().currsize == before + 1
-
-
-def find_wrapper(view):
-    while view.__code__.co_name != "with_query":
-        view = view.__wrapped__
-    return view
 
 
 def test_the_cache_of_forms_takes_at_most_25_mb():

@@ -14,9 +14,9 @@ from eventapp.core.logging import (
     _SECRET_TEXT,
     REDACTED,
     PlainRenderer,
-    _hide_secrets,
     configure_logging,
     redact_secrets,
+    redact_text,
 )
 from tests.conftest import make_settings
 
@@ -53,7 +53,7 @@ def test_keys_of_a_payment_provider_are_hidden(text, logged):
 @given(st.from_regex(_SECRET_TEXT))
 def test_the_search_for_secrets_looks_at_every_text_with_one(text):
     secrets = [match for match in _SECRET_TEXT.finditer(text) if match["lacks_parts"] is None]
-    shown = _hide_secrets(text)
+    shown = redact_text(text)
     assert shown.count(REDACTED) >= len(secrets)
     assert not [match for match in secrets if len(match[0]) > 20 and match[0] in shown]
 

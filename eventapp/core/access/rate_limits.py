@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -44,6 +44,11 @@ EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "
 MEMORY = "memory://"
 IPV6_PREFIX, MAX_ADDRESS_LENGTH = 64, 64
 ADDRESS_PREFIX = "address:"
+# The key in a WSGI environment of the WindowStats of a request that is counted already.
+COUNTED_KEY = "eventapp.window_stats"
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
@@ -232,9 +237,21 @@ def _limit_request() -> None:
     if scope == UNLIMITED:
         return
     caller_key = get_client_address_key() if scope == LOGINS else _get_caller_key()
-    g.window_stats = stats = g.rate_limiter.hit(scope, caller_key, time.time())
+    counted: WindowStats | None = request.environ.get(COUNTED_KEY)
+    g.window_stats = stats = counted or g.rate_limiter.hit(scope, caller_key, time.time())
     if stats.remaining < 0:
         raise TooManyRequests(retry_after=stats.reset_seconds)
+
+
+def count_anonymous_read(app: Flask, environ: "WSGIEnvironment") -> WindowStats:
+    """Count a reading request without a token, which Flask has not handled yet.
+
+    If Flask does handle it, the request is not counted again.
+    """
+    caller_key = f"{ADDRESS_PREFIX}{find_client_network(environ.get('REMOTE_ADDR') or '')}"
+    stats = RATE_LIMITER.get(app).hit(READS, caller_key, time.time())
+    environ[COUNTED_KEY] = stats
+    return stats
 
 
 def _get_request_scope() -> str:
@@ -313,7 +330,14 @@ def _find_client_network(address: str) -> str:
 def _add_headers(response: Response) -> Response:
     stats: WindowStats | None = g.get("window_stats")
     if stats:
-        response.headers["RateLimit-Limit"] = str(stats.limit)
-        response.headers["RateLimit-Remaining"] = str(max(0, stats.remaining))
-        response.headers["RateLimit-Reset"] = str(stats.reset_seconds)
+        response.headers.update(list_headers(stats))
     return response
+
+
+def list_headers(stats: WindowStats) -> list[tuple[str, str]]:
+    """Return the headers that tell a caller how many more requests are allowed."""
+    return [
+        ("RateLimit-Limit", str(stats.limit)),
+        ("RateLimit-Remaining", str(max(0, stats.remaining))),
+        ("RateLimit-Reset", str(stats.reset_seconds)),
+    ]

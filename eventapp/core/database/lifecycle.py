@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -71,12 +71,19 @@ class OpenDatabase:
         self.clock = ServerClock(db)
         self._prepare, self._zone = prepare, zone
         self._prepared_on: date | None = None
+        # When that day begins and ends.
+        self._prepared_from = self._prepared_until = datetime.min.replace(tzinfo=UTC)
         self._prepare_lock = threading.Lock()
 
     @property
     def is_ready(self) -> bool:
         """Whether the database has been prepared at least once."""
         return self._prepared_on is not None
+
+    @property
+    def is_prepared_for_today(self) -> bool:
+        """Whether `ensure_prepared` would do nothing now."""
+        return self._prepared_from <= utc_now() < self._prepared_until
 
     def ensure_prepared(self) -> None:
         """Prepare the database unless that was done today. Concurrent callers wait for the first.
@@ -92,6 +99,11 @@ class OpenDatabase:
             if self._prepared_on != today:
                 self._prepare(self.db)
                 self._prepared_on = today
+                self._prepared_from = self._find_midnight(today)
+                self._prepared_until = self._find_midnight(today + timedelta(days=1))
+
+    def _find_midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time.min, self._zone).astimezone(UTC)
 
     def start(self) -> None:
         """Prepare the database now, or on a thread as soon as it is available."""

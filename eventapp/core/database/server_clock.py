@@ -51,6 +51,11 @@ class ServerClock:
         """Return the time by the database's clock; `correct` says which errors it raises."""
         return self.correct(utc_now())
 
+    @property
+    def needs_no_measurement(self) -> bool:
+        """Whether `now` would not ask the database now."""
+        return self._offset is not None and time.monotonic() < self._renew_at
+
     def correct(self, moment: datetime) -> datetime:
         """Return a time that was read from this process's clock as the database's clock shows it.
 

@@ -5,7 +5,7 @@ from functools import lru_cache, wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import request
+from flask import Request, request
 from marshmallow import EXCLUDE, Schema
 
 from eventapp.core.http import openapi
@@ -66,18 +66,22 @@ class Blueprint(UnwrappedBlueprint):
         schema = schema_class(unknown=EXCLUDE)
 
         @lru_cache(maxsize=QUERY_CACHE_SIZE)
-        def parse_query(_query_string: bytes) -> object:
-            parsed: object = self.ARGUMENTS_PARSER.parse(schema, request, location="query")
+        def parse_short_query(query_string: bytes) -> object:
+            sent = Request({"QUERY_STRING": query_string.decode("latin-1")})
+            parsed: object = self.ARGUMENTS_PARSER.parse(schema, sent, location="query")
             return parsed
+
+        def parse_query(query_string: bytes) -> object:
+            is_short = len(query_string) <= MAX_CACHED_QUERY_BYTES
+            parse = parse_short_query if is_short else parse_short_query.__wrapped__
+            return parse(query_string)
 
         def decorate(view: View) -> View:
             @wraps(view)
             def with_query(*args: Any, **kwargs: Any) -> Any:
-                query_string = request.query_string
-                is_short = len(query_string) <= MAX_CACHED_QUERY_BYTES
-                parse = parse_query if is_short else parse_query.__wrapped__
-                return view(parse(query_string), *args, **kwargs)
+                return view(parse_query(request.query_string), *args, **kwargs)
 
+            with_query.parse_query = parse_query  # type: ignore[attr-defined]
             document_query(with_query, schema)
             return _declare_input(cast(View, with_query), "query", schema)
 
@@ -143,6 +147,15 @@ def get_input_schemas(view: Callable[..., Any]) -> Mapping[str, Schema]:
     """Return the schemas of what a view reads, by location: `json`, `query`, `files` or `raw`."""
     schemas: Mapping[str, Schema] = getattr(view, "input_schemas", {})
     return schemas
+
+
+def get_query_parser(view: Callable[..., Any]) -> Callable[[bytes], object]:
+    """Return the function that parses the query string of a view with `query_arguments`.
+
+    It raises ValidationFailed.
+    """
+    parse: Callable[[bytes], object] = view.parse_query  # type: ignore[attr-defined]
+    return parse
 
 
 def ignores_unknown_parameters(blueprint: object) -> bool:

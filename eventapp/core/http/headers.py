@@ -14,6 +14,7 @@ import re
 
 from flask import Flask, Response, request
 from flask_cors import CORS
+from flask_cors.core import ACL_EXPOSE_HEADERS, ACL_ORIGIN
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from eventapp.config import Config
@@ -51,6 +52,8 @@ EXPOSED_HEADERS = [
 # Pages of other origins never read what depends on the cookie of a page.
 CORS_PATHS = r"/(?!account/).*"
 ANY_ORIGIN, PREFLIGHT_MAX_AGE_SECONDS = "*", 600
+# Bodies from this size on are compressed for clients that accept it.
+COMPRESSED_BYTES = 500
 
 
 def make_page_policy(style: str) -> str:
@@ -78,9 +81,7 @@ def _trust_proxies(app: Flask, count: int) -> None:
 
 
 def _allow_origins(app: Flask, config: Config) -> None:
-    origins = config.cors_origins
-    if origins is None:
-        origins = () if config.is_production else (ANY_ORIGIN,)
+    origins = _get_origins(config)
     is_open = ANY_ORIGIN in origins
     if origins:
         CORS(
@@ -95,6 +96,41 @@ def _allow_origins(app: Flask, config: Config) -> None:
         )
     if origins and not is_open:
         app.after_request(_vary_by_origin)
+
+
+def _get_origins(config: Config) -> tuple[str, ...]:
+    if config.cors_origins is None:
+        return () if config.is_production else (ANY_ORIGIN,)
+    return config.cors_origins
+
+
+def depends_on_origin(config: Config) -> bool:
+    """Return whether the headers of an answer depend on the Origin of its request."""
+    origins = _get_origins(config)
+    return bool(origins) and ANY_ORIGIN not in origins
+
+
+def list_fixed_headers(
+    config: Config, *, is_stored: bool, is_secure: bool
+) -> list[tuple[str, str]]:
+    """Return what `init_app` adds to a JSON answer that does not depend on the Origin.
+
+    The headers are in the order in which they are added.
+
+    Args:
+        is_stored: whether the answer has a Cache-Control of its own.
+        is_secure: whether the request came over HTTPS.
+    """
+    found: list[tuple[str, str]] = []
+    if config.is_production and is_secure:
+        found.append(("Strict-Transport-Security", HSTS))
+    found += API_HEADERS
+    if not is_stored:
+        found.append(("Cache-Control", NOT_STORED))
+    if ANY_ORIGIN in _get_origins(config):
+        exposed = ", ".join(sorted(EXPOSED_HEADERS))
+        found += [(ACL_ORIGIN, ANY_ORIGIN), (ACL_EXPOSE_HEADERS, exposed)]
+    return found
 
 
 def _make_patterns(origins: tuple[str, ...]) -> list[re.Pattern[str]]:

@@ -11,6 +11,8 @@ from eventapp.core import json
 NOT_STORED = "private, no-store"
 PRIVATE = "private, no-cache"
 PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
+# The headers of a request by which a conditional response differs.
+VARY_BY_CALLER = "Authorization, X-Device-Id"
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -54,7 +56,7 @@ def conditional_response(response: Response, etag: str | None = None) -> Respons
     """
     tag = json.make_etag(response.get_data()) if etag is None else etag
     response.headers["ETag"] = f'"{tag}"'
-    response.headers["Vary"] = "Authorization, X-Device-Id"
+    response.headers["Vary"] = VARY_BY_CALLER
     is_personal = "Authorization" in request.headers or "X-Device-Id" in request.headers
     response.headers["Cache-Control"] = PRIVATE if is_personal else PUBLIC
     if "If-None-Match" not in request.headers:

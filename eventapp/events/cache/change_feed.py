@@ -64,6 +64,8 @@ class ChangeFeed:
         self._polls: Batcher[None, None] = Batcher(self._poll_once)
         # When the last successful poll started and the last poll failed, in monotonic seconds.
         self._polled_at = self._failed_at = -MAX_AGE_SECONDS
+        # The value of `_polled_at` for which `may_skip_poll` has let a caller poll.
+        self._assigned_after: float | None = None
         self._positions: dict[str, _FeedPosition] = {}  # by collection
 
     def poll_if_due(self) -> None:
@@ -101,6 +103,20 @@ class ChangeFeed:
         with self._poll_lock:
             self._poll_and_record_time()
         return calls
+
+    def may_skip_poll(self) -> bool:
+        """Return whether the cache may be used now without `poll_if_due`.
+
+        When a poll is due, this returns False to one caller, who is to poll, and True to the others
+        until the last poll is older than MAX_AGE_SECONDS.
+        """
+        polled_at = self._polled_at
+        age = time.monotonic() - polled_at
+        if age < POLL_SECONDS:
+            return True
+        # Two threads may both find the poll unassigned. Then both poll, or one does without.
+        is_assigned, self._assigned_after = self._assigned_after == polled_at, polled_at
+        return is_assigned and age <= MAX_AGE_SECONDS
 
     def force_poll(self) -> None:
         """Make the next request poll, and all others wait for that poll."""

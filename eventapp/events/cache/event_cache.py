@@ -16,7 +16,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from eventapp.core import json
-from eventapp.core.access.actor import Actor
+from eventapp.core.access.actor import GUEST_FAVORITES_KEY, Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.clock import get_local_date
@@ -46,6 +46,8 @@ from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
 PAGES_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
+# The greatest age of the guest's favorites, while one of many callers reads them again.
+MAX_GUEST_AGE_SECONDS = 1.0
 # Estimated bytes of the favorites of one owner, and of each favorite among them.
 OWNER_BYTES, FAVORITE_BYTES = 400, 80
 _ANYONE = Actor()
@@ -93,7 +95,8 @@ class EventCache:
             default_zone: the zone of today in lists.
         """
         self._db, self._default_zone = db, default_zone
-        self._clock = ServerClock(db).now
+        self._server_clock = ServerClock(db)
+        self._clock = self._server_clock.now
         self.index = LiveIndex(db, self._clock)
         self._freshness = Freshness(self._clock)
         self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
@@ -110,6 +113,8 @@ class EventCache:
             FAVORITES_BYTES, lambda entry: entry.size_bytes
         )
         self._page_searches: Batcher[PageKey, CachedPage] = Batcher(self._find_once)
+        # When the favorites of the guest were read that one caller is to read again.
+        self._guest_read_after = 0.0
         # What was found or rendered under another version is outdated. Every version is used once.
         self._new_versions = itertools.count(1)
         # Of all pages: changes with every change that may alter which events a list contains.
@@ -261,6 +266,60 @@ class EventCache:
         if version == self._favorites_version:
             self._favorites.put(owner, FavoritesEntry(now, event_ids))
         return event_ids
+
+    # Answers for callers without a token, if they need no database.
+
+    def peek_event(self, event_id: int, image_base_url: str) -> bytes | None:
+        """Return what `show_event` shows to a caller without a token or device id.
+
+        Returns:
+            None if the event is a draft or does not exist, or if the database must be asked.
+        """
+        favorite_ids = self._peek_guest_favorites()
+        event = None if favorite_ids is None else self._freshness.get(event_id)
+        if favorite_ids is None or event is None or event.is_draft:
+            return None
+        return event.to_json(image_base_url, favorited=event_id in favorite_ids)
+
+    def peek_page(self, request: ListRequest, image_base_url: str) -> RenderedPage | None:
+        """Return what `show_page` shows to a caller without a token or device id.
+
+        Args:
+            request: as it was parsed.
+
+        Returns:
+            None if the list is the caller's own, or if the page must be found or rendered again.
+        """
+        favorite_ids = self._peek_guest_favorites()
+        if favorite_ids is None or request.mine:
+            return None
+        now = self._clock()
+        key = _make_page_key(request.at(now), now, self.get_today(now))
+        page, rendered = self._pages.get(key), self._rendered_pages.get(key)
+        if page is None or rendered is None or page.list_version != self._list_version:
+            return None
+        favorited = favorite_ids.intersection(page.event_ids)
+        view = PageView(self._content_version, image_base_url, favorited)
+        is_current = rendered.view == view and not rendered.is_outdated(now)
+        return rendered if is_current else None
+
+    def _peek_guest_favorites(self) -> frozenset[int] | None:
+        """Return the favorites of the shared guest; None if the database must be asked.
+
+        When they are to be read again, this returns None to one caller, who is to read them, and
+        the old ones to the others until these are too old.
+        """
+        entry = self._favorites.get(GUEST_FAVORITES_KEY)
+        if entry is None:
+            return None
+        age = time.monotonic() - entry.read_at
+        if age >= MAX_AGE_SECONDS:
+            is_assigned = self._guest_read_after == entry.read_at
+            self._guest_read_after = entry.read_at
+            if not is_assigned or age >= MAX_GUEST_AGE_SECONDS:
+                return None
+        is_current = self._change_feed.may_skip_poll() and self._server_clock.needs_no_measurement
+        return entry.event_ids if is_current else None
 
     # Changes by services of this process (EventChanges).
 

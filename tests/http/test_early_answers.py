@@ -1,0 +1,420 @@
+"""An answer before Flask equals that of Flask: its headers, body, log, metrics and side effects."""
+
+import json
+import re
+import threading
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.errors import ServerSelectionTimeoutError
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from eventapp.core.access import rate_limits
+from eventapp.core.database import OPEN_DATABASE
+from eventapp.core.http import early_answers
+from eventapp.core.http.app_context import CONFIG
+from eventapp.core.log_writer import LOG_WRITER
+from eventapp.core.logging import configure_logging
+from eventapp.core.metrics import iter_samples
+from eventapp.events.cache import change_feed
+from eventapp.events.cache.change_feed import ChangeFeed
+from eventapp.events.cache.event_cache import EVENT_CACHE
+from eventapp.events.popularity import POPULARITY
+from eventapp.favorites import service as favorites
+from tests.conftest import CurrentStderr
+from tests.factories import event_body, make_event
+
+SETTINGS = {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
+OTHER_SETTINGS = {
+    "text": {"LOG_FORMAT": "text"},
+    "limits": {"RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_MAX_REQUESTS": "1000"},
+    "demo": {"DEMO_OPEN": "true"},
+    "origins": {"CORS_ORIGINS": "https://a.example.org,https://b.example.org"},
+    "proxies": {"TRUSTED_PROXIES": "1", "RATE_LIMIT_ENABLED": "true"},
+    "production": {
+        "APP_ENV": "production",
+        "JWT_SECRET": "0123456789abcdef0123456789abcdef-random",
+        "PUBLIC_BASE_URL": "https://tickets.example.org/",
+        "TRUSTED_PROXIES": "1",
+    },
+}
+GZIP = b"\x1f\x8b"  # Four bytes behind the first four say when the body was compressed.
+EVENT, LIST = "/api/events/1", "/api/events"
+EARLY_PATHS = [
+    *("/healthz", "/api/healthz", EVENT, "/api/events/2", LIST),
+    *(f"{LIST}?{query}" for query in ("category=concert", "limit=1", "city=a&category=concert")),
+    *(f"{LIST}?{query}" for query in ("sortBy=popularity", "search=jazz", "upcoming=false")),
+    *(f"{LIST}?{query}" for query in ("_=1", "utm_source=x", "facets=category,tags", "page=2")),
+    *(f"{LIST}?{query}" for query in ("city=Th%C3%A9", "tags=a,b&availableOnly=true", "search=")),
+]
+OTHER_PATHS = [
+    *(f"{LIST}/{part}" for part in ("3", "0", "01", "-1", "x", "999", "1/", "1/stats", "popular")),
+    *(f"{LIST}/{part}" for part in ("9" * 18, "9" * 30, "%31", "١", "1%00", "%2F", "suggest")),
+    *(f"{LIST}?{query}" for query in ("page=0", "x=1", "mine=true", "limit=1&limit=2", "%ff=%zz")),
+    *(f"{LIST}?search={'a' * 1100}", f"{LIST}?cursor=x", f"{EVENT}?x=1", f"{EVENT}?_=1"),
+    *(f"{LIST}/", "/healthz/", "/healthz?x=1", "//api/events", "/api/events/../events/1", "/"),
+    *("/readyz", "/api/users", "/android/events", "/nowhere"),
+]
+HEADERS = [
+    {"X-Request-Id": "my-id.1:2_3"},
+    {"X-Request-Id": "not valid"},
+    {"X-Request-Id": "lnk_012345678901234567890123"},
+    {"Origin": "https://a.example.org"},
+    {"Origin": "https://else.example.org"},
+    {"Origin": "https://a.example.org", "Access-Control-Request-Private-Network": "true"},
+    *({"Accept-Encoding": each} for each in ("gzip", "br, zstd", "identity", "", "gzip;q=0", "*")),
+    *({"Accept": each} for each in ("text/html", "application/xml", "*/*;q=0")),
+    {"Accept-Language": "el"},
+    {"Authorization": "Bearer x"},
+    {"Authorization": ""},
+    {"X-Device-Id": "device-12345"},
+    {"X-Device-Id": "!"},
+    {"Cookie": "eventapp_session=evs_0123456789012345678901234"},
+    {"If-None-Match": "*"},
+    {"If-None-Match": '"other"'},
+    {"If-Match": '"other"'},
+    {"Range": "bytes=0-9"},
+    {"If-Modified-Since": "Mon, 30 Nov 2026 19:51:14 GMT"},
+    *(
+        {"Host": each}
+        for each in ("tickets.example.org", "a.example.org:80", "a..b", "a_b", "[::1]")
+    ),
+    *({"Host": each} for each in ("EXAMPLE.org", "x" * 70, "a b", "", "127.0.0.1:99999")),
+    *({"X-Forwarded-For": each} for each in ("198.51.100.7", "1.2.3.4, 2001:db8::1", "unknown")),
+    {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "shop.example.org"},
+    {"X-Forwarded-Proto": "gopher"},
+    {"Content-Type": "application/json"},
+    {"Idempotency-Key": "k"},
+    {"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+    {"X-HTTP-Method-Override": "DELETE"},
+]
+
+
+@pytest.fixture(scope="module")
+def make_similar_app(make_app):
+    """A function that creates an application, on a server on one database for all of them."""
+    first = CONFIG.get(make_app())
+    shared = {"MONGO_URI": first.mongo_uri} if first.mongo_uri else {}
+    return partial(make_app, **shared)
+
+
+@pytest.fixture(scope="module")
+def app(make_similar_app):
+    return make_similar_app(**SETTINGS)
+
+
+@pytest.fixture
+def ask_both(app, db, capsys, monkeypatch):
+    return prepare(app, capsys, monkeypatch)
+
+
+def prepare(app, capsys, monkeypatch):
+    """Return a function that sends a request both ways to an application with three events.
+
+    It returns what was early and what was by Flask: status, headers, body, log and effects.
+    """
+    add_events(app)
+    configure_logging(CONFIG.get(app))  # The application that was created last has done so.
+    monkeypatch.setattr(LOG_WRITER.get(app), "_file", CurrentStderr())
+    # No poll is due between the two requests.
+    monkeypatch.setattr(change_feed, "POLL_SECONDS", 1e9)
+    monkeypatch.setattr("eventapp.events.cache.event_cache.MAX_AGE_SECONDS", 1e9)
+
+    def ask_both(path, **options):
+        send(app, path, **options)  # This one fills the caches.
+        send(app, path, **options)
+        results = []
+        for may_be_early in (True, False):
+            with monkeypatch.context() as patch:
+                if not may_be_early:
+                    patch.setattr(early_answers._EarlyAnswers, "_may_be_early", lambda *_: False)
+                results.append(observe(app, capsys, path, options))
+        return results
+
+    return ask_both
+
+
+def add_events(app):
+    """Add two public events and a draft, with the ids 1 to 3."""
+    db = OPEN_DATABASE.get(app).db
+    for number, status in enumerate(("published", "published", "draft")):
+        make_event(db, title=f"Jazz {number}", category="concert", status=status)
+    EVENT_CACHE.get(app).reset()
+
+
+def send(app, path, method="GET", headers=None, **options):
+    """Send a request as a server of WSGI does, and return body, status and headers."""
+    path, _, query = path.partition("?")
+    builder = EnvironBuilder(method=method, headers=headers, **options)
+    environ = builder.get_environ()
+    path = path.encode().decode("latin-1")
+    environ |= {"PATH_INFO": path, "QUERY_STRING": query, "REMOTE_ADDR": "192.0.2.1"}
+    host = (headers or {}).get("Host")
+    if host is not None:
+        environ["HTTP_HOST"] = host
+    environ = {name: value for name, value in environ.items() if is_sent(name, value)}
+    parts, status, sent = run_wsgi_app(app.wsgi_app, environ, buffered=True)
+    return b"".join(parts), status, list(sent)
+
+
+def is_sent(name, value):
+    """Return whether a server passes on a value: it does not for the length of no body."""
+    return (name, value) not in (("CONTENT_LENGTH", "0"), ("CONTENT_LENGTH", ""))
+
+
+def observe(app, capsys, path, options):
+    """Return all that can be seen of a request, without what differs between equal requests."""
+    capsys.readouterr()
+    POPULARITY.get(app)._collect()
+    views, samples = dict(POPULARITY.get(app)._pending), read_samples()
+    body, status, headers = send(app, path, **options)
+    lines = [make_comparable(line) for line in capsys.readouterr().err.splitlines()]
+    POPULARITY.get(app)._collect()
+    changed = {key: value - samples.get(key, 0) for key, value in read_samples().items()}
+    viewed = {
+        event_id: value[1] - views.get(event_id, (0, 0))[1]
+        for event_id, value in POPULARITY.get(app)._pending.items()
+    }
+    return {
+        "status": status,
+        "headers": [hide_own(*header) for header in headers],
+        "body": body[:4] + body[8:] if body.startswith(GZIP) else body,
+        "log": lines,
+        "metrics": {key: value for key, value in changed.items() if value},
+        "views": {event_id: count for event_id, count in viewed.items() if count},
+    }
+
+
+def read_samples():
+    """Return the metrics of requests; their seconds differ and are left out."""
+    return {
+        (each.name, *sorted(each.labels.items())): each.value
+        for each in iter_samples()
+        if each.name in ("eventapp_requests_total", "eventapp_request_seconds_count")
+    }
+
+
+def hide_own(name, value):
+    """Hide a random id, what is left of the limit, and the second of the answer."""
+    if name == "X-Request-Id" and re.fullmatch("[0-9a-f]{16}", value):
+        return name, "random"
+    is_own = name in ("RateLimit-Remaining", "RateLimit-Reset", "Date")
+    return name, "..." if is_own else value
+
+
+def make_comparable(line):
+    """Return a line of the log without its time, milliseconds and random id."""
+    if line.startswith("{"):
+        values = json.loads(line)
+        hidden = {name: "..." for name in ("timestamp", "ms") if name in values}
+        return [*hide_id({**values, **hidden}).items()]
+    line = re.sub(r"^[\d-]+T[\d:.]+Z", "time", line)
+    return re.sub(r"ms=[\d.]+", "ms", re.sub(r"request_id=[0-9a-f]{16}\b", "id", line))
+
+
+def hide_id(values):
+    """Hide a random id among the values of a line."""
+    is_random = re.fullmatch("[0-9a-f]{16}", str(values.get("request_id")))
+    return {**values, "request_id": "random"} if is_random else values
+
+
+@pytest.fixture
+def early(monkeypatch):
+    """The routes of the answers that were given early."""
+    routes = []
+    find = early_answers._EarlyAnswers._find
+
+    def note(self, environ):
+        found = find(self, environ)
+        routes.append(found.route if found else None)
+        return found
+
+    monkeypatch.setattr(early_answers._EarlyAnswers, "_find", note)
+    return routes
+
+
+def check(ask_both, path, **options):
+    """Send a request both ways, and compare all that can be seen."""
+    by_early, by_flask = ask_both(path, **options)
+    assert by_early == by_flask, (path, options)
+    return by_early
+
+
+@pytest.mark.parametrize("path", EARLY_PATHS)
+def test_these_paths_are_answered_early_and_as_by_flask(ask_both, early, path):
+    assert check(ask_both, path)["status"] == "200 OK"
+    assert early[-1] is not None
+
+
+def test_other_paths_and_methods_are_as_by_flask(ask_both):
+    for path in OTHER_PATHS:
+        check(ask_both, path)
+    for method in ("HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "BREW"):
+        for path in (EVENT, LIST, "/healthz"):
+            check(ask_both, path, method=method)
+    check(ask_both, EVENT, method="GET", data=b"{}", content_type="application/json")
+    check(ask_both, LIST, method="GET", data=b"[1]", content_type="application/json")
+
+
+def test_other_headers_are_as_by_flask(ask_both):
+    for headers in HEADERS:
+        for path in (EVENT, LIST, "/healthz"):
+            check(ask_both, path, headers=headers)
+
+
+@pytest.mark.parametrize("name", OTHER_SETTINGS)
+def test_all_is_as_by_flask_under_other_settings(
+    make_similar_app, capsys, monkeypatch, name, early
+):
+    app = make_similar_app(**{**SETTINGS, **OTHER_SETTINGS[name]})
+    EVENT_CACHE.get(app).reset()
+    ask_both = prepare(app, capsys, monkeypatch)
+    event_id = max(each["eventId"] for each in app.test_client().get(LIST).json["events"])
+    check(ask_both, f"/api/events/{event_id}")
+    assert early[-1] is not None
+    for path in EARLY_PATHS:
+        check(ask_both, path)
+        for scheme in ("http", "https"):
+            check(ask_both, path, base_url=f"{scheme}://localhost")
+    for headers in HEADERS:
+        check(ask_both, f"/api/events/{event_id}", headers=headers)
+        check(ask_both, LIST, headers=headers)
+    for path in OTHER_PATHS:
+        check(ask_both, path)
+
+
+NAMES = ["search", "city", "category", "dateFrom", "availableOnly", "upcoming", "minPrice", "tags"]
+NAMES += ["sortBy", "sortOrder", "page", "limit", "cursor", "mine", "facets", "near", "_x", "odd"]
+VALUES = ["", "1", "0", "true", "a", "jazz", "concert", "%20", "%", "title", "price", "2027-01-01"]
+queries = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES) | st.text("a%+&=;é", max_size=4)),
+    max_size=4,
+).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs))
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.sampled_from([LIST, EVENT, "/healthz"]), queries, st.lists(st.sampled_from(HEADERS)))
+def test_any_query_and_headers_are_as_by_flask(ask_both, path, query, headers):
+    merged = {name: value for each in headers[:3] for name, value in each.items()}
+    query = query.encode().decode("latin-1")
+    check(ask_both, f"{path}?{query}" if query else path, headers=merged)
+
+
+def test_a_request_counts_once_towards_the_limit_and_one_more_is_refused_by_flask(
+    make_similar_app, capsys, monkeypatch
+):
+    app = make_similar_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="20")
+    prepare(app, capsys, monkeypatch)
+    rate_limits.RATE_LIMITER.set(app, rate_limits.RateLimiter(CONFIG.get(app)))
+    answers = [send(app, LIST) for _ in range(22)]
+    remaining = [dict(headers)["RateLimit-Remaining"] for _, _, headers in answers]
+    assert remaining == [*map(str, range(19, -1, -1)), "0", "0"]
+    assert [status[:3] for _, status, _ in answers] == ["200"] * 20 + ["429"] * 2
+    assert "Retry-After" in dict(answers[-1][2])
+
+
+def test_health_is_not_limited(make_similar_app):
+    app = make_similar_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="20")
+    assert {send(app, "/healthz")[1] for _ in range(30)} == {"200 OK"}
+
+
+def test_what_is_early_asks_no_database(ask_both, app, early, monkeypatch):
+    for path in (EVENT, LIST):
+        check(ask_both, path)
+
+    def fail(*_):
+        raise ServerSelectionTimeoutError("the database was asked")
+
+    monkeypatch.setattr(ChangeFeed, "poll", fail)
+    monkeypatch.setattr("eventapp.events.cache.event_cache.find_page", fail)
+    monkeypatch.setattr("eventapp.events.store.find_events", fail)
+    assert send(app, EVENT)[1] == send(app, LIST)[1] == "200 OK"
+    assert early[-2:] == ["/api/events/<whole:event_id>", LIST]
+    # What the cache does not hold for certain is left to Flask, which asks.
+    EVENT_CACHE.get(app).reset()
+    assert send(app, EVENT)[1] == send(app, LIST)[1] == "503 SERVICE UNAVAILABLE"
+    assert early[-2:] == [None, None]
+
+
+def test_an_own_edit_shows_at_once(ask_both, app, early, organizer, client):
+    body = event_body(title="Before")
+    event = client.post(LIST, json=body, headers=organizer["headers"]).json
+    path = f"/api/events/{event['eventId']}"
+    assert b"Before" in check(ask_both, path)["body"]
+    assert early[-1] is not None
+    body = {**event_body(), "title": "After"}
+    assert client.put(path, json=body, headers=organizer["headers"]).status_code == 200
+    assert b"After" in send(app, path)[0]
+    assert early[-1] is None
+    assert b"After" in check(ask_both, path)["body"]
+    assert b"After" in check(ask_both, LIST)["body"]
+
+
+def test_a_favorite_of_the_guest_shows_at_once(ask_both, app, client):
+    assert b'"favorited":false' in check(ask_both, EVENT)["body"]
+    assert client.post("/api/favorites", json={"eventId": 1}).status_code in (200, 201)
+    assert b'"favorited":true' in check(ask_both, EVENT)["body"]
+
+
+def test_one_request_polls_while_others_use_the_cache(ask_both, app, monkeypatch, early):
+    check(ask_both, EVENT)
+    monkeypatch.setattr(change_feed, "POLL_SECONDS", 0)
+    monkeypatch.setattr(change_feed, "MAX_AGE_SECONDS", 1e9)
+    monkeypatch.setattr(EVENT_CACHE.get(app)._change_feed, "_failed_at", float("-inf"))
+    polling, go_on = threading.Event(), threading.Event()
+    poll = ChangeFeed.poll
+
+    def wait_and_poll(feed):
+        polling.set()
+        assert go_on.wait(20)
+        poll(feed)
+
+    monkeypatch.setattr(ChangeFeed, "poll", wait_and_poll)
+    first = threading.Thread(target=send, args=(app, EVENT))
+    first.start()
+    assert polling.wait(20)
+    del early[:]
+    assert send(app, EVENT)[1] == "200 OK"
+    assert early == ["/api/events/<whole:event_id>"]
+    go_on.set()
+    first.join()
+    # A cache that is too old is used by nobody.
+    monkeypatch.setattr(change_feed, "MAX_AGE_SECONDS", -1)
+    assert send(app, EVENT)[1] == "200 OK"
+    assert early[-1] is None
+
+
+def test_one_request_reads_the_favorites_of_the_guest_again_while_others_use_them(
+    ask_both, app, monkeypatch, early
+):
+    check(ask_both, EVENT)
+    cache = "eventapp.events.cache.event_cache"
+    monkeypatch.setattr(f"{cache}.MAX_AGE_SECONDS", 0)
+    monkeypatch.setattr(f"{cache}.MAX_GUEST_AGE_SECONDS", 1e9)
+    reading, go_on = threading.Event(), threading.Event()
+    list_event_ids = favorites.list_event_ids
+
+    def wait_and_read(*arguments):
+        reading.set()
+        assert go_on.wait(20)
+        return list_event_ids(*arguments)
+
+    monkeypatch.setattr(favorites, "list_event_ids", wait_and_read)
+    first = threading.Thread(target=send, args=(app, EVENT))
+    first.start()
+    assert reading.wait(20)
+    del early[:]
+    assert send(app, EVENT)[1] == "200 OK"
+    assert early == ["/api/events/<whole:event_id>"]
+    go_on.set()
+    first.join()
+    # Favorites that are too old are used by nobody.
+    monkeypatch.setattr(f"{cache}.MAX_GUEST_AGE_SECONDS", 0)
+    assert send(app, EVENT)[1] == send(app, EVENT)[1] == "200 OK"
+    assert early[-2:] == [None, None]
