@@ -3,7 +3,8 @@
 It needs wrk, and in MONGO_URI a MongoDB server on this machine, where it uses a database of its own
 and drops it at the end. Other load on the machine distorts the figures: run `uptime` first.
 
-The row `quality` asks judged queries and measures no time. Without MONGO_URI, it runs on an
+All rows take about 20 minutes. `mixed` sends mixed load and prints the memory of each process
+every minute. `quality` asks judged queries and measures no time. Without MONGO_URI, it runs on an
 embedded store.
 """
 
@@ -14,34 +15,34 @@ import signal
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
-from urllib.parse import urlsplit, urlunsplit
 
 from pymongo.errors import PyMongoError
-from pymongo.uri_parser import parse_uri
 
 from eventapp.config import ROOT
 from eventapp.core.database import is_unavailable
-from scripts.bench.benchmark import measure_table, print_progress
+from scripts.bench.benchmark import measure_mixed, measure_table
 from scripts.bench.growth import SIZES, measure_growth
 from scripts.bench.growth_report import render_markdown, write_pages
+from scripts.bench.judging import REACHED
 from scripts.bench.quality.judgments import read_queries
 from scripts.bench.quality.measure import measure_quality
 from scripts.bench.quality.report import format_misses, format_quality, make_report
-from scripts.bench.table import PARTS, format_table
+from scripts.bench.server import make_scratch_uri, print_progress
+from scripts.bench.table import PART_OF_ROW, PARTS, format_noise, format_table
 from scripts.bench.wrk import BenchmarkError, require_wrk
 from scripts.configured_database import exit_with_error
 
-LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 MAX_SIZE = 1_000_000
 # What the command measures besides the rows of its table.
-OTHER_PARTS = {"growth", "quality"}
+OTHER_PARTS = {"growth", "mixed", "quality"}
+MAX_MINUTES, MIXED_MINUTES, MEMORY_MINUTES = 600.0, 60.0, 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the command line asks for.
 
-    Returns 0, or 1 if a target is missed. If nothing can be measured, the process ends with one
-    line on standard error and the code 2.
+    Returns 0, or 1 if a target is missed or a row cannot be judged. If nothing can be measured,
+    the process ends with one line on standard error and the code 2.
     """
     options = parse_options(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -56,20 +57,20 @@ def main(arguments: list[str] | None = None) -> int:
         exit_with_error("bench", "the database does not answer", 2)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1, default=str) + "\n")
-    return 0 if all(row["met"] for row in report.get("rows", ())) else 1
+    return 0 if all(row["verdict"] == REACHED for row in report.get("rows", ())) else 1
 
 
 def run(server_uri: str, options: argparse.Namespace) -> dict[str, Any]:
     """Measure what the options ask for, print each table when it is complete, return the report."""
     report: dict[str, Any] = {}
-    parts = set(options.parts) - OTHER_PARTS
+    parts = {PART_OF_ROW.get(name, name) for name in options.parts} - OTHER_PARTS
+    others = OTHER_PARTS & set(options.parts)
     measures_growth = options.sizes or "growth" in options.parts
-    measures_quality = "quality" in options.parts
-    if parts or not (measures_growth or measures_quality):
-        uri = make_scratch_uri(server_uri)
-        require_wrk()
-        report = measure_table(uri, parts or set(PARTS), options.rounds, options.seconds)
-        print(format_table(report["rows"]))
+    if parts or not (others or measures_growth):
+        report = _measure_rows(make_scratch_uri(server_uri), parts or set(PARTS), options)
+    if "mixed" in others:
+        minutes = options.minutes or MIXED_MINUTES
+        report["mixed_mb"] = measure_mixed(make_scratch_uri(server_uri), minutes)
     if measures_growth:
         growth = measure_growth(
             make_scratch_uri(server_uri), options.sizes or SIZES, print_progress
@@ -77,13 +78,23 @@ def run(server_uri: str, options: argparse.Namespace) -> dict[str, Any]:
         write_pages(growth, ROOT / "docs")
         print(render_markdown(growth))
         report["growth"] = growth
-    if measures_quality:
+    if "quality" in others:
         uri_or_embedded = make_scratch_uri(server_uri) if server_uri else None
         print_progress("asking the judged queries")
         scores = measure_quality(uri_or_embedded, read_queries())
         report["quality"] = make_report(scores)
         print(format_quality(report["quality"]["rows"]))
         print(format_misses(scores))
+    return report
+
+
+def _measure_rows(uri: str, parts: set[str], options: argparse.Namespace) -> dict[str, Any]:
+    require_wrk()
+    minutes = options.minutes or MEMORY_MINUTES
+    report = measure_table(uri, parts, options.rounds, options.seconds, minutes)
+    print(format_table(report["rows"]))
+    print(format_noise(report["rounds_measured"]))
+    print(f"measured in {report['minutes']:.0f} minutes")
     return report
 
 
@@ -100,13 +111,20 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     parser.add_argument("--rounds", type=_parse_count, default=3, metavar="N")
     parser.add_argument(
-        "--seconds", type=_parse_count, default=5, help="length of each load (default 5)"
+        "--seconds", type=_parse_count, default=4, help="length of each load (default 4)"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_parse_minutes,
+        metavar="N",
+        help=f"length of the mixed load (default {MIXED_MINUTES:g}; "
+        f"{MEMORY_MINUTES:g} for the row memory)",
     )
     parser.add_argument(
         "--sizes", type=_parse_sizes, metavar="N,N", help="measure growth at these sizes"
     )
     options = parser.parse_args(arguments)
-    unknown = set(options.parts) - {*PARTS, *OTHER_PARTS}
+    unknown = set(options.parts) - {*PARTS, *PART_OF_ROW, *OTHER_PARTS}
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     return options
@@ -118,6 +136,16 @@ def _parse_count(text: str) -> int:
     return int(text)
 
 
+def _parse_minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= MAX_MINUTES:
+        raise argparse.ArgumentTypeError(f"must be a number up to {MAX_MINUTES:g}")
+    return minutes
+
+
 def _parse_sizes(text: str) -> list[int]:
     sizes = [int(part) for part in text.split(",") if part.isdigit()]
     if not sizes or sizes != sorted(set(sizes)) or sizes[-1] > MAX_SIZE:
@@ -125,16 +153,3 @@ def _parse_sizes(text: str) -> list[int]:
             f"must be growing numbers up to {MAX_SIZE}, as 10000,100000"
         )
     return sizes
-
-
-def make_scratch_uri(uri: str) -> str:
-    """Return the server's URI with the name of a database that only this process uses.
-
-    Raises:
-        BenchmarkError: the URI is empty or names another machine.
-    """
-    if not uri:
-        raise BenchmarkError("set MONGO_URI to a MongoDB server on this machine")
-    if {host for host, _port in parse_uri(uri)["nodelist"]} - LOOPBACK_HOSTS:
-        raise BenchmarkError("MONGO_URI names another machine; no load is sent there")
-    return urlunsplit(urlsplit(uri)._replace(path=f"/eventapp_bench_{os.getpid()}"))

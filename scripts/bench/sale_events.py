@@ -14,7 +14,9 @@ from eventapp.core.database import Db, Document
 from eventapp.events.bodies import EventInput
 from eventapp.events.promo_codes import StoredPromoCode
 from eventapp.events.stock_types import Cells, Quota, TakeEntry
+from scripts.bench.data import SEED
 from scripts.bulk_load import insert_events, make_unowned_event
+from scripts.synthetic_events import generate_bodies
 
 CODE = "BENCH-0"
 # The largest event that is accepted: dates and types, quotas with their ids, and promo codes. Of
@@ -62,13 +64,9 @@ def _store_event(
     db: Db, *, dates: int, types: int, quotas: Iterable[Quota] = (), codes: int = 0
 ) -> int:
     today = utc_now().date()
+    (texts,) = generate_bodies(1, seed=SEED, today=today)
     body: EventInput = {
-        "title": "Benchmark",
-        "description": "",
-        "category": "other",
-        "image": "",
-        "organizer": "Benchmark",
-        "tags": [],
+        **texts,
         "schedule": [
             {"date": today + timedelta(days=60 + number), "location": "Volos"}
             for number in range(dates)

@@ -1,4 +1,4 @@
-"""Run the server under load: `python wsgi.py` as in production, on a free loopback port."""
+"""Run servers under load: `python wsgi.py` as in production, on a free loopback port."""
 
 import http.client
 import os
@@ -7,17 +7,25 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit, urlunsplit
+
+from pymongo.uri_parser import parse_uri
 
 from eventapp.config import ROOT, SETTINGS
 from scripts.bench.wrk import BenchmarkError
 
 PROCESSES = 2
-START_SECONDS, STOP_SECONDS, POLL_SECONDS = 30.0, 40.0, 0.01
+START_SECONDS, STOP_SECONDS, POLL_SECONDS = 120.0, 40.0, 0.01
 # Tokens must outlast the run.
 TOKEN_LIFETIME = "12h"
+BCRYPT_ROUNDS = 4
+LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+# The log of a server may be large; this much of its end is shown.
+LOG_TAIL_BYTES = 2000
 
 
 def make_settings(mongo_uri: str, secret: str, directory: Path) -> dict[str, str]:
@@ -35,6 +43,8 @@ def make_settings(mongo_uri: str, secret: str, directory: Path) -> dict[str, str
         # All clients of a benchmark have the same address.
         "MAX_IDLE_CONNECTIONS_PER_ADDRESS": "10000",
         "MAX_STREAMS_PER_ADDRESS": "10000",
+        # A password costs about 1 ms, so that the rows with a login can be told from their hash.
+        "BCRYPT_ROUNDS": str(BCRYPT_ROUNDS),
         "LOG_LEVEL": "warning",
     }
 
@@ -45,32 +55,18 @@ def find_free_port() -> int:
         return port
 
 
-class Server:
-    """One server, from its start to its end.
+class ServerProcess:
+    """An HTTP server that is run by a command, from its start to its end."""
 
-    Attributes:
-        health_seconds: from the start of the process to the first 200 of `/healthz`.
-        events_seconds: from the start of the process to the first 200 of `/api/events`.
-    """
-
-    def __init__(self, settings: dict[str, str], directory: Path) -> None:
+    def __init__(self, command: Sequence[str], environ: dict[str, str], directory: Path) -> None:
+        """Start a process of this Python with a command and, as PORT, a free port."""
         self.port = find_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = directory / f"log-{self.port}"
-        environ = {**os.environ, **settings, "PORT": str(self.port), "TMPDIR": str(directory)}
+        environ = {**os.environ, **environ, "PORT": str(self.port), "TMPDIR": str(directory)}
         self._started = time.monotonic()
         with self._log.open("wb") as log:
-            self._process = _start_process(environ, log)
-        self.health_seconds = self.events_seconds = 0.0
-
-    def __enter__(self) -> "Server":
-        try:
-            self.health_seconds = self._wait_for_answer("/healthz")
-            self.events_seconds = self._wait_for_answer("/api/events")
-        except BaseException:
-            self.stop()
-            raise
-        return self
+            self._process = _start_process(command, environ, log)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -94,7 +90,9 @@ class Server:
 
     def read_log_tail(self) -> str:
         """Return the end of the server's log."""
-        return self._log.read_text(errors="replace")[-2000:]
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
+            return log.read().decode(errors="replace")
 
     def stop(self) -> None:
         """Send SIGTERM, and SIGKILL to the processes that have not ended after STOP_SECONDS."""
@@ -110,7 +108,7 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(STOP_SECONDS)
 
-    def _wait_for_answer(self, path: str) -> float:
+    def wait_for_answer(self, path: str) -> float:
         """Return the seconds from the start of the process to the first 200 of this path."""
         while (elapsed := time.monotonic() - self._started) < START_SECONDS:
             if self._process.poll() is not None:
@@ -124,9 +122,33 @@ class Server:
         )
 
 
-def _start_process(environ: dict[str, str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+class Server(ServerProcess):
+    """The server of this application.
+
+    Attributes:
+        health_seconds: from the start of the process to the first 200 of `/healthz`.
+        events_seconds: from the start of the process to the first 200 of `/api/events`.
+    """
+
+    def __init__(self, settings: dict[str, str], directory: Path) -> None:
+        super().__init__(["wsgi.py"], settings, directory)
+        self.health_seconds = self.events_seconds = 0.0
+
+    def __enter__(self) -> "Server":
+        try:
+            self.health_seconds = self.wait_for_answer("/healthz")
+            self.events_seconds = self.wait_for_answer("/api/events")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+
+def _start_process(
+    command: Sequence[str], environ: dict[str, str], log: IO[bytes]
+) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "wsgi.py"],
+        [sys.executable, *command],
         cwd=ROOT,
         env=environ,
         stdin=subprocess.DEVNULL,
@@ -140,3 +162,26 @@ def read_resident_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) * 1024 / 1e6
+
+
+def read_largest_mb(server: ServerProcess) -> float:
+    """Return the resident memory of the largest process of a server, in MB."""
+    return max(read_resident_mb(pid) for pid in server.find_pids())
+
+
+def make_scratch_uri(uri: str) -> str:
+    """Return the server's URI with the name of a database that only this process uses.
+
+    Raises:
+        BenchmarkError: the URI is empty or names another machine.
+    """
+    if not uri:
+        raise BenchmarkError("set MONGO_URI to a MongoDB server on this machine")
+    if {host for host, _port in parse_uri(uri)["nodelist"]} - LOOPBACK_HOSTS:
+        raise BenchmarkError("MONGO_URI names another machine; no load is sent there")
+    return urlunsplit(urlsplit(uri)._replace(path=f"/eventapp_bench_{os.getpid()}"))
+
+
+def print_progress(message: str) -> None:
+    """Print a line about the progress of the run, marked so that it differs from the table."""
+    print(f"bench: {message}", flush=True)

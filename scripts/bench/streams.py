@@ -30,7 +30,7 @@ from eventapp.core.database import Db, connect
 from eventapp.messages import store as messages
 from eventapp.messages.types import StoredMessage
 from scripts.bench.data import generate_events
-from scripts.bench.server import Server, make_settings, read_resident_mb
+from scripts.bench.server import Server, make_settings, read_largest_mb
 from scripts.bench.wrk import BenchmarkError, load_paths
 from scripts.bulk_load import insert_events
 
@@ -114,7 +114,7 @@ def measure_alone(server: Server, db: Db, event_ids: Sequence[int], seconds: int
     """Return the medians of the rates of ROUNDS rounds, and the maxima of memory and delivery."""
     # The first load is not counted.
     measure_read_rate(server, f"/api/events/{event_ids[0]}", seconds)
-    mb_without = measure_largest_mb(server)
+    mb_without = read_largest_mb(server)
     rounds = [measure_round(server, db, event_ids, seconds) for _ in range(ROUNDS)]
     return StreamFigures(
         streams=STREAMS,
@@ -129,11 +129,11 @@ def measure_alone(server: Server, db: Db, event_ids: Sequence[int], seconds: int
 
 def measure_round(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> StreamFigures:
     """Measure the same load without and with streams, on a server of any number of processes."""
-    path, mb_without = f"/api/events/{event_ids[0]}", measure_largest_mb(server)
+    path, mb_without = f"/api/events/{event_ids[0]}", read_largest_mb(server)
     rate_without = measure_read_rate(server, path, seconds)
     with OpenStreams(server.port, event_ids, STREAMS) as streams:
         time.sleep(OPENED_SECONDS)
-        mb_with = measure_largest_mb(server)
+        mb_with = read_largest_mb(server)
         rate_with = measure_read_rate(server, path, seconds)
         reach_seconds = measure_delivery(db, streams, event_ids)
     # The server notices a closed stream only when it writes to it.
@@ -149,11 +149,6 @@ def measure_round(server: Server, db: Db, event_ids: Sequence[int], seconds: int
         ratio=rate_with / rate_without,
         reach_seconds=reach_seconds,
     )
-
-
-def measure_largest_mb(server: Server) -> float:
-    """Return the resident memory of the largest process of the server, in MB."""
-    return max(read_resident_mb(pid) for pid in server.find_pids())
 
 
 def measure_read_rate(server: Server, path: str, seconds: int) -> float:

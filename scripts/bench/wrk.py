@@ -52,19 +52,44 @@ def require_wrk() -> str:
     return path
 
 
-def load_paths(
-    url: str, paths: Iterable[str], seconds: int, *, expected: str, once: bool = False
+@dataclass(frozen=True)
+class Request:
+    """A request to send.
+
+    Attributes:
+        path: with its query string.
+        token: the access token of the caller; None for an anonymous one.
+        body: JSON without tabs and line breaks; None for no body.
+    """
+
+    method: str
+    path: str
+    token: str | None = None
+    body: str | None = None
+
+
+def load_requests(
+    url: str, requests: Iterable[Request], seconds: int, *, expected: str, once: bool = False
 ) -> Load:
-    """Send GET requests for these paths in turn over 16 connections.
+    """Send these requests in turn over 16 connections. All must be answered 200 or 201.
 
     Args:
         expected: the text that the body of every answer must contain.
-        once: True raises BenchmarkError if the paths do not suffice for the time; False begins
-            with the first path again.
+        once: True raises BenchmarkError if the requests do not suffice for the time; False begins
+            with the first request again.
     """
-    with _write_lines(paths) as file:
+    lines = (f"{r.method}\t{r.path}\t{r.token or '-'}\t{r.body or '-'}" for r in requests)
+    with _write_lines(lines) as file:
         repeat = "once" if once else "again"
-        return _run_wrk("get.lua", url, seconds, file.name, repeat, expected)
+        return _run_wrk("send.lua", url, seconds, file.name, repeat, expected)
+
+
+def load_paths(
+    url: str, paths: Iterable[str], seconds: int, *, expected: str, once: bool = False
+) -> Load:
+    """Send anonymous GET requests for these paths, see `load_requests`."""
+    requests = (Request("GET", path) for path in paths)
+    return load_requests(url, requests, seconds, expected=expected, once=once)
 
 
 def load_bookings(
@@ -72,16 +97,23 @@ def load_bookings(
     requests: Iterable[tuple[str, str]],
     seconds: int,
     connections: int = CONNECTIONS,
-) -> Load:
+) -> tuple[Load, list[str]]:
     """Send these bookings over this many connections. All must be answered 201.
 
     Args:
         requests: an access token and a JSON body for each booking.
+
+    Returns:
+        The result, and the ids of the bookings in the order of their answers.
     """
-    with _write_lines(f"{token} {body}" for token, body in requests) as file:
+    with (
+        _write_lines(f"{token} {body}" for token, body in requests) as file,
+        _write_lines(()) as ids,
+    ):
         duration = seconds + LAST_ANSWERS_SECONDS
-        arguments = (file.name, str(seconds))
-        return _run_wrk("book.lua", url, duration, *arguments, connections=connections)
+        arguments = (file.name, str(seconds), ids.name)
+        load = _run_wrk("book.lua", url, duration, *arguments, connections=connections)
+        return load, Path(ids.name).read_text().split()
 
 
 def _write_lines(lines: Iterable[str]) -> "tempfile._TemporaryFileWrapper[str]":

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -30,16 +30,15 @@ from eventapp.config import ROOT, Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
-from scripts.bench.cli import make_scratch_uri
 from scripts.bench.data import log_in_users, make_bookable
-from scripts.bench.server import Server, make_settings, read_resident_mb
+from scripts.bench.server import Server, make_scratch_uri, make_settings, read_resident_mb
 from scripts.bulk_load import insert_events, make_unowned_event
 from scripts.soak.chart import Sample, render_chart
-from scripts.soak.traffic import SimulatedUser, StreamListener, TrafficLog
+from scripts.soak.traffic import TrafficLog, run_traffic
 from scripts.synthetic_events import generate_bodies
 
-# Threads that send requests, accounts that they use in turn, events, and tickets of each event.
-USERS, ACCOUNTS, EVENTS, TICKETS = 12, 2_000, 300, 200
+# Accounts that the users use in turn, events, and tickets of each event.
+ACCOUNTS, EVENTS, TICKETS = 2_000, 300, 200
 MAX_MINUTES, SAMPLE_SECONDS = 60.0, 5.0
 # How long the database stays down, and how long after its start an answer may still be 503.
 DOWN_SECONDS, RECOVERY_SECONDS = 5.0, 15.0
@@ -102,12 +101,12 @@ def run_soak(
     config = load_config({name: value for name, value in settings.items() if value})
     with pymongo.timeout(TIMEOUT_SECONDS):
         event_ids = add_events(db)
-        tokens = log_in_users(db, config, ACCOUNTS)
+        _, tokens = log_in_users(db, config, ACCOUNTS)
     log, samples, down = TrafficLog(), [], (0.0, 0.0)
     with (
         Server(settings, folder) as server,
         run_worker(settings),
-        run_traffic(server, tokens, event_ids, log),
+        run_traffic(server.port, tokens, event_ids, log),
     ):
         started = time.monotonic()
         crash_at = options.minutes * 60 / 2 if options.crash else None
@@ -152,26 +151,6 @@ def run_worker(settings: dict[str, str]) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(TIMEOUT_SECONDS)
-
-
-@contextmanager
-def run_traffic(
-    server: Server, tokens: Sequence[str], event_ids: Sequence[int], log: TrafficLog
-) -> Iterator[None]:
-    """Run the users and the stream listener within the `with` block."""
-    threads: list[SimulatedUser | StreamListener] = [StreamListener(server.port, event_ids, log)]
-    threads += [
-        SimulatedUser(number, server.port, tokens, event_ids, log) for number in range(USERS)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for thread in threads:
-            thread.stop()
-        for thread in threads:
-            thread.join(TIMEOUT_SECONDS)
 
 
 def crash_database(crash_command: str, start_command: str, log: TrafficLog) -> None:

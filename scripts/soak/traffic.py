@@ -1,4 +1,4 @@
-"""The traffic of a soak test: users that send requests, and listeners of event streams."""
+"""Mixed traffic: users that send requests, and listeners of event streams."""
 
 import http.client
 import json
@@ -8,8 +8,8 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,8 @@ from scripts.synthetic_events import WORDS
 # The average time between two requests of a user.
 PAUSE_SECONDS = 0.05
 TIMEOUT_SECONDS, STREAMS = 15, 50
+# Threads that send requests, and how long they may take to end.
+USERS, END_SECONDS = 12, 120
 UNAVAILABLE = 503
 
 
@@ -69,6 +71,7 @@ class SimulatedUser(threading.Thread):
             (self._cancel, 2),
             (self._write_message, 1),
             (self._list_own, 2),
+            (self._sign_up, 1),
         ]
         self._actions, self._weights = zip(*actions, strict=True)
 
@@ -137,6 +140,11 @@ class SimulatedUser(threading.Thread):
     def _list_own(self) -> None:
         path = self._rng.choice(["/api/bookings", "/api/favorites", "/api/notifications"])
         self._send("GET", path, expected=(200,))
+
+    def _sign_up(self) -> None:
+        name = f"soak{self._rng.getrandbits(64):x}"
+        body = {"name": name, "email": f"{name}@example.org", "password": "correct horse battery"}
+        self._send("POST", "/api/auth/register", body, expected=(201,))
 
     def _random_event_id(self) -> int:
         return self._rng.choice(self._event_ids)
@@ -212,3 +220,21 @@ class StreamListener(threading.Thread):
             connection.close()
             time.sleep(0.1)
         self._log.stream_messages += received.count(b"event: ")
+
+
+@contextmanager
+def run_traffic(
+    port: int, tokens: Sequence[str], event_ids: Sequence[int], log: TrafficLog
+) -> Iterator[None]:
+    """Run the users and the stream listener within the `with` block."""
+    threads: list[SimulatedUser | StreamListener] = [StreamListener(port, event_ids, log)]
+    threads += [SimulatedUser(number, port, tokens, event_ids, log) for number in range(USERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in threads:
+            thread.stop()
+        for thread in threads:
+            thread.join(END_SECONDS)

@@ -1,6 +1,7 @@
 -- Send bookings, each by another user. A line of the file is a token, a space and a body.
--- Arguments: the file, and for how many seconds to send. The load runs a little longer than that,
--- so that every booking is answered and counted.
+-- Arguments: the file; for how many seconds to send, where the load runs a little longer than that,
+-- so that every booking is answered and counted; and the file for the ids of the bookings, in the
+-- order of their answers.
 local ffi = require("ffi")
 ffi.cdef([[
   struct bench_time { long seconds; long nanoseconds; };
@@ -9,6 +10,7 @@ ffi.cdef([[
 local CLOCK_MONOTONIC, NEVER_MS = 1, 3600000
 local threads, requests = {}, {}
 local seconds, position, load_started = 0, 0, false
+local ids
 local time = ffi.new("struct bench_time")
 -- Globals, so that `done` can read them through the thread.
 answered, wrong, wrong_status, ran_out, sent = 0, 0, 0, 0, 0
@@ -33,6 +35,7 @@ function init(args)
     requests[#requests + 1] = wrk.format("POST", "/api/bookings", headers, body)
   end
   seconds = tonumber(args[2])
+  ids = io.open(args[3], "w")
 end
 
 function delay()
@@ -64,7 +67,10 @@ function response(status, _, body)
   answered, last_answered_at = answered + 1, now()
   if status ~= 201 or not body:find('"confirmed"', 1, true) then
     wrong, wrong_status = wrong + 1, status
+    return
   end
+  ids:write(body:match('"_id":"(%x+)"'), "\n")
+  ids:flush()
 end
 
 function done(summary, latency, _)

@@ -1,6 +1,7 @@
--- Send GET requests for the paths in a file, one a line, in order, and check each answer.
--- Arguments: the file; "once" if no path may be sent twice, else "again"; and the text that the
--- body of every answer must contain.
+-- Send the requests in a file, in order, and check each answer.
+-- A line of the file is a method, a path, a token and a body, separated by tabs; "-" stands for no
+-- token or no body. Arguments: the file; "once" if no request may be sent twice, else "again"; and
+-- the text that the body of every answer must contain.
 local threads, requests = {}, {}
 local position, send_once, expected = 0, false, ""
 -- Globals, so that `done` can read them through the thread.
@@ -11,8 +12,16 @@ function setup(thread)
 end
 
 function init(args)
-  for path in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("GET", path)
+  for line in io.lines(args[1]) do
+    local method, path, token, body = line:match("^(%S+)\t(%S+)\t(%S+)\t(.+)$")
+    local headers = {}
+    if token ~= "-" then headers["Authorization"] = "Bearer " .. token end
+    if body == "-" then
+      body = nil
+    else
+      headers["Content-Type"] = "application/json"
+    end
+    requests[#requests + 1] = wrk.format(method, path, headers, body)
   end
   send_once, expected = args[2] == "once", args[3]
 end
@@ -28,7 +37,7 @@ end
 
 function response(status, _, body)
   answered = answered + 1
-  if status ~= 200 or not body:find(expected, 1, true) then
+  if (status ~= 200 and status ~= 201) or not body:find(expected, 1, true) then
     wrong, wrong_status = wrong + 1, status
   end
 end
