@@ -23,6 +23,7 @@ from eventapp.accounts.service import (
 from eventapp.accounts.sessions import SessionReader, confirm_receipt, store_user_writes
 from eventapp.analytics import sales_sums
 from eventapp.analytics.server_health import JOB_STATUS
+from eventapp.android import service as android
 from eventapp.bookings import event_transfer, offer_answers, untold_holders
 from eventapp.bookings import links as booking_links
 from eventapp.bookings.cell_counts import count_cells
@@ -43,6 +44,7 @@ from eventapp.core.database import Db
 from eventapp.core.http import early_answers, headers, request_log, setup, undeclared_input
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.log_writer import LOG_WRITER
+from eventapp.core.lru_cache import CacheBudget
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.connection_limits import ConnectionLimits
 from eventapp.core.streams.hub import HUB, Hub
@@ -175,7 +177,9 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     webhooks.WEBHOOK_SEALER.set(app, Sealer(config.jwt_secret, webhooks.SEAL_PURPOSE))
     UNSUBSCRIBE_KEYS.set(app, UnsubscribeKeys(config.jwt_secret))
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
-    event_cache = EventCache(db, shared_cache, config.default_zone)
+    cache_budget = CacheBudget(config.cache_mb)
+    android.set_cache_budget(cache_budget)
+    event_cache = EventCache(db, shared_cache, config.default_zone, cache_budget)
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(db)
     POPULARITY.set(app, popularity)
@@ -244,7 +248,7 @@ def build_booking_context(
     outbox = open_outbox(*settings, sealer, *keys, tickets.draw_ticket_codes)
     return BookingContext(
         db,
-        inventory=Inventory(db, event_changes),
+        inventory=Inventory(db, event_changes, CacheBudget(config.cache_mb)),
         limits=read_booking_limits(config),
         payments=open_payment_providers(config),
         outbox=outbox,

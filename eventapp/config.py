@@ -271,6 +271,11 @@ class Config:
         help="true lets only accounts with a verified email address book and wait for tickets. In "
         "production it needs SMTP_URL.",
     )
+    cache_mb: int = setting(
+        "64",
+        Range(10, 100_000),
+        help="Memory that the caches of a server process may take, in MB (docs/caching.md).",
+    )
     cache_url: str | None = setting(
         None,
         make_url_validator("redis", "rediss", example="redis://user:pass@host:port/0"),

@@ -26,7 +26,7 @@ from eventapp.core.access.sealing import Sealer
 from eventapp.core.database import Db
 from eventapp.core.errors import Unauthorized
 from eventapp.core.json import make_etag
-from eventapp.core.lru_cache import LRUCache
+from eventapp.core.lru_cache import DEFAULT_BUDGET, CacheBudget, LRUCache
 from eventapp.events import listing as event_lists
 from eventapp.events import service as events
 
@@ -46,8 +46,6 @@ LOG_IN_AGAIN = "Log in again to change the profile"
 
 # The approximate bytes that a cached body takes besides its text.
 BODY_OVERHEAD_BYTES = 500
-# The bytes of the bodies that are kept for the next requests.
-BODIES_BYTES = 4_000_000
 
 
 class EventsBody(NamedTuple):
@@ -59,8 +57,14 @@ class EventsBody(NamedTuple):
 
 # By the ETags of the answers of the API that they were converted from.
 _EVENTS_BODIES: LRUCache[str, EventsBody] = LRUCache(
-    BODIES_BYTES, lambda events: len(events.body) + BODY_OVERHEAD_BYTES
+    DEFAULT_BUDGET.get_bytes("android events"),
+    lambda events: len(events.body) + BODY_OVERHEAD_BYTES,
 )
+
+
+def set_cache_budget(budget: CacheBudget) -> None:
+    """Let the budget bound the bodies of this process."""
+    _EVENTS_BODIES.resize(budget.get_bytes("android events"))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,42 @@
-"""A cache in memory that is bounded in size and safe for any number of threads."""
+"""A cache in memory that is bounded in size and safe for any number of threads, and its budget."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import cachetools
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+# How the caches that are bounded in bytes share the memory of a process, in percent.
+SHARES: Mapping[str, int] = {
+    "events": 37,
+    "pages": 7,
+    "rendered pages": 12,
+    "favorites": 6,
+    "sale states": 31,
+    "android events": 7,
+}
+BYTES_OF_A_MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class CacheBudget:
+    """The memory that the caches of a process may take together.
+
+    Attributes:
+        megabytes: the greatest total size of all values in all caches, in MB (10^6 bytes).
+    """
+
+    megabytes: int = 64
+
+    def get_bytes(self, cache: str) -> int:
+        """Return the bytes that a cache may take; its name is one of SHARES."""
+        return self.megabytes * BYTES_OF_A_MB * SHARES[cache] // 100
+
+
+DEFAULT_BUDGET = CacheBudget()
 
 
 class LRUCache(Generic[Key, Value]):
@@ -43,6 +72,11 @@ class LRUCache(Generic[Key, Value]):
                 self._values[key] = value
             except ValueError:
                 self._values.clear()
+
+    def resize(self, max_size: int) -> None:
+        """Remove all values, and set the greatest total size."""
+        with self._lock:
+            self._values = cachetools.LRUCache(max_size, self._values.getsizeof)
 
     def discard(self, key: Key) -> None:
         """Remove the value of this key, if there is one."""

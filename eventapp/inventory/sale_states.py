@@ -7,23 +7,26 @@ and a refusal is never based on it.
 from collections.abc import Iterable
 
 from eventapp.core.database import Db
-from eventapp.core.lru_cache import LRUCache
+from eventapp.core.lru_cache import CacheBudget, LRUCache
 from eventapp.events.changes import EventChanges
 from eventapp.events.service import EventNotFound
 from eventapp.events.types import SaleState
 from eventapp.inventory import rules, store
 
-STATES_BYTES = 20_000_000  # of the cached sale states
-
 
 class SaleStates:
     """The sale states of the events of one database."""
 
-    def __init__(self, db: Db, event_changes: EventChanges) -> None:
-        """Begin with an empty cache; `event_changes` receives each change of the stock."""
+    def __init__(self, db: Db, event_changes: EventChanges, budget: CacheBudget) -> None:
+        """Begin with an empty cache, which `budget` bounds.
+
+        `event_changes` receives each change of the stock.
+        """
         self._db = db
         self._event_changes = event_changes
-        self._states: LRUCache[int, SaleState] = LRUCache(STATES_BYTES, rules.get_state_bytes)
+        self._states: LRUCache[int, SaleState] = LRUCache(
+            budget.get_bytes("sale states"), rules.get_state_bytes
+        )
 
     def get(self, event_id: int) -> SaleState:
         """Return the cached sale state, or read it if there is none.

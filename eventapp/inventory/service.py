@@ -13,6 +13,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, ServerClock
 from eventapp.core.errors import AppError
+from eventapp.core.lru_cache import DEFAULT_BUDGET, CacheBudget
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.service import (
     EventBusy,
@@ -129,14 +130,24 @@ class Inventory:
         repairs: closes events and replaces their counters.
     """
 
-    def __init__(self, db: Db, event_changes: EventChanges = NO_EVENT_CACHE) -> None:
-        """Open the inventory of `db`; `event_changes` receives each change of the stock."""
+    def __init__(
+        self,
+        db: Db,
+        event_changes: EventChanges = NO_EVENT_CACHE,
+        cache_budget: CacheBudget = DEFAULT_BUDGET,
+    ) -> None:
+        """Open the inventory of `db`.
+
+        Args:
+            event_changes: receives each change of the stock.
+            cache_budget: bounds the cached sale states.
+        """
         clearable = ClearableEntries()
         self.in_flight_entries = InFlightEntries(db)
         self.repairs = StockRepairs(db)
         self._db, self._clearable = db, clearable
         self._server_clock = ServerClock(db)
-        self._states = SaleStates(db, event_changes)
+        self._states = SaleStates(db, event_changes, cache_budget)
         self._taker = TicketTaker(
             db, self._states, self.in_flight_entries, clearable, self._server_clock
         )

@@ -2,11 +2,23 @@
 
 import tracemalloc
 
+import pytest
+
+from eventapp.android import service as android
 from eventapp.core.clock import utc_now
-from eventapp.core.lru_cache import LRUCache
+from eventapp.core.lru_cache import SHARES, CacheBudget, LRUCache
+from eventapp.events.cache.event_cache import EventCache
+from eventapp.events.cache.freshness import Freshness
 from eventapp.events.cache.rendering import render_event
 from eventapp.events.service import make_new_event
+from eventapp.inventory.sale_states import SaleStates
 from tests.factories import event_body
+
+
+class FakeDatabase:
+    """A database that nothing is read from."""
+
+    name = "unused"
 
 
 def test_the_least_recently_used_value_is_evicted_first():
@@ -51,6 +63,45 @@ def test_an_event_takes_no_more_memory_than_its_size_says():
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.5 * cache._values.currsize < taken < cache._values.currsize
+
+
+def test_the_shares_of_the_budget_add_up_to_it():
+    assert sum(SHARES.values()) == 100
+    budget = CacheBudget(100)
+    assert sum(budget.get_bytes(name) for name in SHARES) == 100_000_000
+    with pytest.raises(KeyError):
+        budget.get_bytes("another")
+
+
+def find_caches(owner):
+    """Return the LRU caches that an object has, also through the objects that it consists of."""
+    found = []
+    for value in vars(owner).values():
+        if isinstance(value, LRUCache):
+            found.append(value)
+        elif isinstance(value, Freshness):
+            found += find_caches(value)
+    return found
+
+
+@pytest.mark.parametrize("megabytes", [10, 64])
+def test_all_caches_together_stay_within_the_budget(monkeypatch, megabytes):
+    budget = CacheBudget(megabytes)
+    owners = EventCache(FakeDatabase(), budget=budget), SaleStates(FakeDatabase(), None, budget)
+    caches = [cache for owner in owners for cache in find_caches(owner)]
+    bodies = LRUCache(1, len)
+    monkeypatch.setattr(android, "_EVENTS_BODIES", bodies)
+    android.set_cache_budget(budget)
+    caches.append(bodies)
+    assert len(caches) == len(SHARES)
+    for cache in caches:
+        size = cache._values.maxsize // 100
+        cache._values.getsizeof = lambda _value, size=size: size
+        for number in range(150):
+            cache.put(number, number)
+        assert cache.get(149) == 149
+    total = sum(cache._values.currsize for cache in caches)
+    assert 0.99 * megabytes * 1_000_000 < total <= megabytes * 1_000_000
 
 
 def loaded_body(number):

@@ -21,7 +21,7 @@ from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db, ServerClock
-from eventapp.core.lru_cache import LRUCache
+from eventapp.core.lru_cache import DEFAULT_BUDGET, CacheBudget, LRUCache
 from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
 from eventapp.events.cache.change_feed import MAX_AGE_SECONDS, ChangeFeed
 from eventapp.events.cache.freshness import Effect, Freshness
@@ -45,7 +45,6 @@ from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
-PAGES_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
 # The greatest age of the guest's favorites, while one of many callers reads them again.
 MAX_GUEST_AGE_SECONDS = 1.0
 # Estimated bytes of the favorites of one owner, and of each favorite among them.
@@ -87,30 +86,32 @@ class EventCache:
         db: Db,
         shared_cache: SharedCache = NO_SHARED_CACHE,
         default_zone: ZoneInfo = UTC_ZONE,
+        budget: CacheBudget = DEFAULT_BUDGET,
     ) -> None:
         """Create an empty cache; nothing is read yet.
 
         Args:
             shared_cache: contains what other processes rendered.
             default_zone: the zone of today in lists.
+            budget: bounds the cached events, pages and favorites.
         """
         self._db, self._default_zone = db, default_zone
         self._server_clock = ServerClock(db)
         self._clock = self._server_clock.now
         self.index = LiveIndex(db, self._clock)
-        self._freshness = Freshness(self._clock)
+        self._freshness = Freshness(self._clock, budget)
         self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
         self._loader = EventLoader(
             db, self._freshness, SharedEvents(shared_cache, db.name), self._clock
         )
         self._pages: LRUCache[PageKey, CachedPage] = LRUCache(
-            PAGES_BYTES, lambda page: page.size_bytes
+            budget.get_bytes("pages"), lambda page: page.size_bytes
         )
         self._rendered_pages: LRUCache[PageKey, RenderedPage] = LRUCache(
-            RENDERED_PAGES_BYTES, lambda page: page.size_bytes
+            budget.get_bytes("rendered pages"), lambda page: page.size_bytes
         )
         self._favorites: LRUCache[str, FavoritesEntry] = LRUCache(
-            FAVORITES_BYTES, lambda entry: entry.size_bytes
+            budget.get_bytes("favorites"), lambda entry: entry.size_bytes
         )
         self._page_searches: Batcher[PageKey, CachedPage] = Batcher(self._find_once)
         # When the favorites of the guest were read that one caller is to read again.

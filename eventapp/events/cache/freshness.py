@@ -47,12 +47,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from eventapp.core.lru_cache import LRUCache
+from eventapp.core.lru_cache import DEFAULT_BUDGET, CacheBudget, LRUCache
 from eventapp.events.cache.rendering import RenderedEvent
 from eventapp.events.rules import ListState, get_list_state, get_terms
 from eventapp.events.types import EventChange, EventWrite, SaleState
 
-MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
+MAX_CHANGES = 5_000
 # Between two changes that a process receives, at most this many tickets of a type or a quota are
 # assumed to be returned. One with more available tickets therefore cannot have been empty before.
 MAX_UNSEEN_RETURNS = 100
@@ -112,16 +112,17 @@ class Freshness:
     All methods may be called by any number of threads.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], budget: CacheBudget = DEFAULT_BUDGET) -> None:
         """Start with no renderings and an empty history.
 
         Args:
             clock: returns the time by the database's clock.
+            budget: bounds the renderings.
         """
         self._clock = clock
         self._lock = threading.Lock()
         self._rendered: LRUCache[int, RenderedEvent] = LRUCache(
-            MAX_BYTES, lambda event: event.size_bytes
+            budget.get_bytes("events"), lambda event: event.size_bytes
         )
         self._changes: dict[int, ReceivedChange] = {}  # by eventId
         self._last_number = 0
