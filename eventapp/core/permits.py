@@ -1,7 +1,7 @@
 """Limit how many requests of a process run at once, in the order in which they arrived.
 
 A request that only waits for the result of another, as in a batch, gives its permit up for that
-time. So the limit holds for the requests that run, and a batch grows with the number of clients.
+time if fewer than half of the permits are free. So a batch grows with the number of clients.
 """
 
 import threading
@@ -20,7 +20,7 @@ class Permits:
 
     def __init__(self, count: int) -> None:
         self._lock = threading.Lock()
-        self._free = count
+        self._free, self._many = count, max(1, count // 2)
         # Locks on which requests wait until a permit is handed to them.
         self._returning: deque[threading.Lock] = deque()
         self._new: deque[threading.Lock] = deque()
@@ -38,7 +38,14 @@ class Permits:
 
     @contextmanager
     def give_up(self) -> Iterator[None]:
-        """Give up the permit that this thread holds during the block."""
+        """Give up the permit that this thread holds during the block, if few permits are free.
+
+        While many are free nobody waits for one, and the threads of a batch, which are woken up
+        together, would only wait for each other to take theirs back.
+        """
+        if self._free >= self._many:
+            yield
+            return
         self._release()
         try:
             yield

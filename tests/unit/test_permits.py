@@ -107,6 +107,29 @@ def test_no_more_requests_run_than_there_are_permits():
     assert count_waiting(permits) == (0, 0)
 
 
+def test_a_permit_is_kept_while_half_of_them_are_free():
+    permits = Permits(4)
+    with permits.hold():
+        with give_up_permit():
+            assert permits._free == 3
+        with ThreadPoolExecutor(2) as pool:
+            proceed, begun = threading.Event(), threading.Barrier(3)
+
+            def run():
+                with permits.hold():
+                    begun.wait(TIMEOUT_SECONDS)
+                    assert proceed.wait(TIMEOUT_SECONDS)
+
+            others = [pool.submit(run) for _ in range(2)]
+            begun.wait(TIMEOUT_SECONDS)
+            with give_up_permit():
+                assert permits._free == 2
+            proceed.set()
+            for other in others:
+                other.result(TIMEOUT_SECONDS)
+    assert permits._free == 4
+
+
 def test_a_permit_is_free_again_after_an_error():
     permits = Permits(1)
     for _ in range(2):
