@@ -8,6 +8,8 @@ from typing import Any
 from scripts.bench.judging import MISSED, REACHED, judge, measure_spread
 
 NOT_MEASURED = "not measured"
+# The reference of a request that needs only what is in memory.
+NO_CALL = "no call to the database"
 HEADINGS = ("what", "figure", "reference", "each round", "median", "target", "verdict")
 
 
@@ -95,7 +97,7 @@ def summarize_row(row: Row, rounds: RoundFigures, failures: Mapping[str, str]) -
     """Return the row of the report: its medians, the ratio of each round, and the verdict.
 
     A round measures a figure right after its reference, so the ratio of the row is the median of
-    the ratios of the rounds.
+    the ratios of the rounds. A row whose reference was not measured makes no call to the database.
 
     Args:
         failures: the reason why a part or a row could not be measured, by its name.
@@ -111,6 +113,8 @@ def summarize_row(row: Row, rounds: RoundFigures, failures: Mapping[str, str]) -
     if row.reference is None:
         verdict = REACHED if median(figures) < row.target else MISSED
         return summary | {"figures": figures, "verdict": verdict}
+    if row.reference not in measured[0]:
+        return summary | {"figures": figures, "verdict": REACHED, "of": NO_CALL}
     references = [each[row.reference] for each in measured]
     ratios = [figure / each for figure, each in zip(figures, references, strict=True)]
     return summary | {
@@ -124,9 +128,7 @@ def summarize_row(row: Row, rounds: RoundFigures, failures: Mapping[str, str]) -
 
 def format_table(summaries: list[dict[str, Any]]) -> str:
     """Return the table as lines with aligned columns."""
-    lines: list[tuple[str, ...]] = [
-        ("what", "figure", "reference", "each round", "median", "target", "verdict")
-    ]
+    lines: list[tuple[str, ...]] = [HEADINGS]
     lines += [_format_cells(summary) for summary in summaries]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
@@ -153,8 +155,10 @@ def _format_cells(summary: dict[str, Any]) -> tuple[str, ...]:
         return what, "", "", "", "", "", verdict
     decimals = 0 if summary["unit"] == "/s" else 2
     figure = f"{summary['figure']:,.{decimals}f} {summary['unit']}"
-    if "ratio" not in summary:
+    if "of" not in summary:
         return what, figure, "", "", "", f"< {summary['target']}", verdict
+    if summary["of"] == NO_CALL:
+        return what, figure, NO_CALL, "", "", _format_target(summary), verdict
     reference = f"{summary['of']} {summary['reference']:,.0f}"
     ratios = " ".join(f"{ratio:.2f}" for ratio in summary["ratios"])
     return (

@@ -112,6 +112,15 @@ def test_the_table_shows_each_figure_with_its_reference():
     ]  # fmt: skip
 
 
+def test_a_request_without_a_call_to_the_database_reaches_its_target():
+    row = Row("android-events", "android", "events", "/s", "calls of android-events", 0.5)
+    found = summarize_row(row, [{"android-events": 3000.0}] * 3, {})
+    assert found["verdict"] == "reached"
+    assert format_table([found]).splitlines()[1].split() == [
+        *("events", "3,000", "/s", "no", "call", "to", "the", "database", ">=", "0.5", "reached")
+    ]
+
+
 def test_the_noise_of_each_measured_reference_is_shown():
     rounds = [{"find, users": 1000.0}, {"find, users": 1500.0}, {"find, users": 2000.0}]
     assert format_noise(rounds) == "reference find, users: 1,000, 1,500, 2,000; spread 67%"
