@@ -51,7 +51,7 @@ def refused(answer, field, code="validation_error", status=400):
 
 
 def moves(db):
-    return [each["moves"] for each in db.events.find_one({})["schedule"]]
+    return [each["moves"] for each in db.events.find_one(sort=[("eventId", 1)])["schedule"]]
 
 
 def ids(answer):

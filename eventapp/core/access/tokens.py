@@ -9,7 +9,6 @@ its session has not ended is checked for each request, elsewhere.
 """
 
 import hashlib
-import time
 from typing import TypedDict, cast
 
 import flask_jwt_extended
@@ -18,6 +17,7 @@ from bson import ObjectId
 from flask import Flask, current_app, request
 
 from eventapp.config import Config
+from eventapp.core.clock import utc_now
 from eventapp.core.errors import Unauthorized
 from eventapp.core.lru_cache import LRUCache
 
@@ -126,7 +126,7 @@ def verify_token(token: str, token_type: str) -> Claims:
     if claims is None:
         claims = _decode(token, secret)
         _VERIFIED.put(key, claims)
-    elif int(claims["exp"]) <= time.time():
+    elif int(claims["exp"]) <= utc_now().timestamp():
         raise TokenExpired
     # One key signs access and refresh tokens, so the signature does not distinguish them.
     if claims["type"] != token_type:
