@@ -88,7 +88,7 @@ def test_holds_and_bookings_are_listed_by_what_they_need(db, ann, pages):
 
 
 def first_day(db):
-    return db.bookings.find_one()["date"]
+    return db.bookings.find_one(sort=[("date", 1)])["date"]
 
 
 def test_an_expired_hold_waits_for_nobody(db, ann, pages):

@@ -7,9 +7,10 @@ from eventapp.bookings import booked_entries, partial_cancellations, store_copie
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings import store as bookings_store
 from eventapp.core import failpoints
+from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.events import editing, store_schedules
+from eventapp.events import current_schedules, editing, store_schedules
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.inventory import store as inventory_store
@@ -357,8 +358,7 @@ def test_a_batch_reads_each_schedule_once(context, db, event, monkeypatch):
             kit.book(context, each)
     calls = []
     real = store_schedules.find_schedules
-    monkeypatch.setattr(
-        store_schedules, "find_schedules", lambda d, ids: calls.append(list(ids)) or real(d, ids)
-    )
+    reads = BatchedReads(lambda db_, ids: calls.append(list(ids)) or real(db_, ids))
+    monkeypatch.setattr(current_schedules, "_READS", reads)
     booking_notifications.notify_holders(context, utc_now())
     assert calls == [[1, 2, 3]]

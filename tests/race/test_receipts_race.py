@@ -10,12 +10,14 @@ from eventapp.accounts import service as accounts
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
+from eventapp.core.translations import get_translator
 from eventapp.receipts import service, store
 from eventapp.receipts.service import ReceiptIssuer
 from tests.factories import make_event, make_user
 from tests.race import kit
 
 BOOKINGS, PROCESSES, THREADS = 50, 4, 50
+ENGLISH = get_translator("en")
 
 
 class Killed(BaseException):
@@ -54,7 +56,8 @@ def book_many(context, event, count=BOOKINGS):
 def ask(context, issuer, booking):
     """Ask for the receipt of a booking; return its number."""
     holder, booking_id = booking
-    return service.print_receipt(context, issuer, booking_id, holder, utc_now()).number
+    printed = service.print_receipt(context, issuer, booking_id, holder, utc_now(), ENGLISH)
+    return printed.number
 
 
 def ask_together(context, requests):

@@ -181,7 +181,7 @@ def test_control_a_reader_that_reads_the_ledger_first_misses_a_change(db, bookin
         return rows + list(db_.bookings.find({"ledgerDue": True}))
 
     count_sales(db)
-    event = db.events.find_one({})
+    event = db.events.find_one(sort=[("eventId", 1)])
     at = utc_now() - timedelta(hours=1)
     db.bookings.insert_one(sales.booking(event, status="confirmed", at=at, taken={1: 1}))
     monkeypatch.setattr(store_sums, "find_changed", find_in_wrong_order)

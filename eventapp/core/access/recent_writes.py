@@ -44,6 +44,8 @@ REMEMBERED = timedelta(seconds=RENEWAL_SECONDS + GREATEST_AGE_SECONDS + 1)
 # with each write.
 MAX_USERS = 5_000
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# A request with one of these answers has written nothing, and nor has one that it repeats.
+REFUSALS = frozenset({400, 401, 403, 405, 413, 415, 429})
 
 # Stores that these users have written by now, by the database's clock.
 StoreWrites = Callable[[Db, Collection[ObjectId]], None]
@@ -102,11 +104,12 @@ def init_app(app: Flask, store_writes: StoreWrites) -> None:
 def _find_writer(response: Response) -> ObjectId | None:
     """Return the user who may have written by this request; None if nobody has.
 
-    A request that was refused may repeat one that wrote, whose answer was lost. A request that
-    failed promises nothing.
+    A conflict may be with a request that wrote, whose answer was lost and which this one repeats;
+    so may what is not found any more. A request that failed promises nothing.
     """
     actor: Actor | None = g.get("actor")
-    if actor is None or request.method in READING_METHODS or response.status_code >= 500:
+    status = response.status_code
+    if actor is None or request.method in READING_METHODS or status in REFUSALS or status >= 500:
         return None
     return None if actor.action.keeps_events else actor.user_id
 
