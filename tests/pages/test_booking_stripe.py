@@ -96,6 +96,7 @@ def test_a_buyer_pays_at_stripe_after_a_refusal(browser, stripe_app, stripe_site
     check_page("booking-stripe-refused")
     # The script says that it was paid, but no money came: there is no ticket yet.
     assert press_pay(browser) == secret
+    fake.process(secret)
     browser.run("window.outcome = {}")
     browser.wait_for_text("Your payment is being confirmed…")
     assert [each["status"] for each in bookings_of(db, event_id)] == ["held"]

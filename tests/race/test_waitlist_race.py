@@ -127,6 +127,7 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
     monkeypatch.setattr(
         waitlist_store, "claim_for_offer", lambda db_, id_, *_: db_.waitlist.find_one({"_id": id_})
     )
+    first = db.waitlist.find_one({"userId": people[0]})
     with (
         kit.suspended(monkeypatch, waitlist, "subtract_offer") as suspension,
         kit.in_background(partial(make_offers, context, event)) as offering,
@@ -134,7 +135,7 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
         suspension.wait()
         other = kit.another_process(context)
         queue = OfferableQueue(1, 1, 1, frozenset())
-        waitlist_offers._offer_to(other, db.waitlist.find_one({}), queue, utc_now())
+        waitlist_offers._offer_to(other, first, queue, utc_now())
         suspension.resume()
         offering.result()
     assert [user for user, _ in offered(db)].count(people[0]) == 2
