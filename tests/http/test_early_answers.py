@@ -13,11 +13,11 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from eventapp.core.access import rate_limits
 from eventapp.core.database import OPEN_DATABASE
-from eventapp.core.http import early_answers
+from eventapp.core.http import early_answers, request_log
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.logging import configure_logging
-from eventapp.core.metrics import iter_samples
+from eventapp.core.metrics import LATENCY, REQUESTS, iter_samples
 from eventapp.events.cache import change_feed
 from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.event_cache import EVENT_CACHE
@@ -116,6 +116,7 @@ def prepare(app, capsys, monkeypatch):
     It returns what was early and what was by Flask: status, headers, body, log and effects.
     """
     add_events(app)
+    forget_metrics()
     configure_logging(CONFIG.get(app))  # The application that was created last has done so.
     monkeypatch.setattr(LOG_WRITER.get(app), "_file", CurrentStderr())
     # No poll is due between the two requests.
@@ -134,6 +135,13 @@ def prepare(app, capsys, monkeypatch):
         return results
 
     return ask_both
+
+
+def forget_metrics():
+    """Begin anew to count requests: the metrics of all tests before take long to read each time."""
+    REQUESTS.clear()
+    LATENCY.clear()
+    request_log._find_metrics.cache_clear()
 
 
 def add_events(app):
