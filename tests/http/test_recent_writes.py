@@ -1,9 +1,11 @@
 """It is stored before the answer that a user has written, at little cost, and requests read it."""
 
+import threading
 import time
 from datetime import timedelta
 
 import pytest
+from pymongo import _csot
 from pymongo.errors import AutoReconnect
 
 from eventapp.accounts import sessions
@@ -138,15 +140,19 @@ def test_callers_without_an_account_store_no_time(client, db):
 
 
 def test_if_no_time_can_be_stored_the_answer_waits_until_every_cache_is_newer(ann, db, monkeypatch):
-    waits = []
+    waits, timeouts, took = [], [], 0.2
     monkeypatch.setattr(recent_writes.time, "sleep", waits.append)
 
     def fail(*_args, **_options):
+        timeouts.append(_csot.get_timeout())
+        threading.Event().wait(took)
         raise AutoReconnect
 
     monkeypatch.setattr(sessions.store_sessions, "store_user_writes", fail)
     assert favorite(ann) == 201
-    assert waits == [recent_writes.GREATEST_AGE_SECONDS]
+    assert recent_writes.GREATEST_AGE_SECONDS - 2 * took < waits[0] + took
+    assert waits[0] <= recent_writes.GREATEST_AGE_SECONDS - took
+    assert timeouts == [recent_writes.MAX_STORE_SECONDS]
     assert find_time(db, ann) is None
 
 

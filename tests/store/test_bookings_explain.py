@@ -143,7 +143,10 @@ def test_cursors_use_indexes(recorded):
 def test_a_list_by_a_rare_status_uses_a_partial_index(recorded, status, index):
     db, host = recorded.db, recorded.host
     if not db.bookings.count_documents({"slot": "many"}):
-        template = db.bookings.find_one({}, {"_id": 0}) | {"eventId": 9, "slot": "many"}
+        template = db.bookings.find_one({}, {"_id": 0}, sort=[("_id", 1)]) | {
+            "eventId": 9,
+            "slot": "many",
+        }
         template |= {"active": True, "status": "confirmed"}
         numbers = [{"userId": ObjectId(), "bookingReference": f"EVT-many-{n}"} for n in range(3000)]
         db.bookings.insert_many([{**template, **each} for each in numbers])

@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import datetime, timedelta
 
+import pymongo
 import structlog
 from bson import ObjectId
 from flask import Flask, Response, g, request
@@ -39,6 +40,9 @@ from eventapp.core.lru_cache import LRUCache
 # No cache lacks a write of another process for longer, once the write was acknowledged.
 GREATEST_AGE_SECONDS = 1.0
 RENEWAL_SECONDS = 4.0
+# How long storing the time may take. What it took counts towards the wait if it fails, so that no
+# answer is later by more than GREATEST_AGE_SECONDS while the database does not answer.
+MAX_STORE_SECONDS = 0.5
 REMEMBERED = timedelta(seconds=RENEWAL_SECONDS + GREATEST_AGE_SECONDS + 1)
 # The most users whose times this process remembers to have stored. Beyond it, they are stored again
 # with each write.
@@ -115,9 +119,11 @@ def _find_writer(response: Response) -> ObjectId | None:
 
 
 def _record_or_wait(recorder: WriteRecorder, user_id: ObjectId) -> None:
+    started = time.monotonic()
     try:
-        recorder.record(get_db(), user_id)
+        with pymongo.timeout(MAX_STORE_SECONDS):
+            recorder.record(get_db(), user_id)
     except PyMongoError as error:
         # The write was made, so the answer must not say that it failed.
         log.warning("recent write not stored", error=type(error).__name__)
-        time.sleep(GREATEST_AGE_SECONDS)
+        time.sleep(max(0.0, started + GREATEST_AGE_SECONDS - time.monotonic()))
