@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from pymongo import _csot
@@ -139,9 +140,19 @@ def test_callers_without_an_account_store_no_time(client, db):
     assert db.sessions.count_documents({}) == 0
 
 
-def test_if_no_time_can_be_stored_the_answer_waits_until_every_cache_is_newer(ann, db, monkeypatch):
-    waits, timeouts, took = [], [], 0.2
-    monkeypatch.setattr(recent_writes.time, "sleep", waits.append)
+@pytest.fixture
+def waits(monkeypatch):
+    """How long answers were to wait, in seconds. The threads of PyMongo sleep on."""
+    found = []
+    own_time = SimpleNamespace(**{**vars(time), "sleep": found.append})
+    monkeypatch.setattr(recent_writes, "time", own_time)
+    return found
+
+
+def test_if_no_time_can_be_stored_the_answer_waits_until_every_cache_is_newer(
+    ann, db, monkeypatch, waits
+):
+    timeouts, took = [], 0.2
 
     def fail(*_args, **_options):
         timeouts.append(_csot.get_timeout())
@@ -154,6 +165,24 @@ def test_if_no_time_can_be_stored_the_answer_waits_until_every_cache_is_newer(an
     assert waits[0] <= recent_writes.GREATEST_AGE_SECONDS - took
     assert timeouts == [recent_writes.MAX_STORE_SECONDS]
     assert find_time(db, ann) is None
+
+
+def test_a_refused_request_waits_since_its_beginning(ann, db, monkeypatch, waits):
+    real = events.favorites.add
+    assert favorite(ann) == 201
+    db.sessions.delete_one({"_id": ann.id})
+
+    def add_slowly(*arguments, **options):
+        threading.Event().wait(recent_writes.GREATEST_AGE_SECONDS)
+        return real(*arguments, **options)
+
+    def fail(*_args, **_options):
+        raise AutoReconnect
+
+    monkeypatch.setattr(events.favorites, "add", add_slowly)
+    monkeypatch.setattr(recent_writes.WriteRecorder, "record", fail)
+    assert favorite(ann) == 409
+    assert waits == [0.0]
 
 
 def test_a_request_that_failed_stores_no_time(ann, db, monkeypatch):

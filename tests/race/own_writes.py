@@ -17,6 +17,7 @@ from eventapp.core.database import OPEN_DATABASE
 from tests.api_tokens import store_token
 from tests.bookings_factories import Caller, event_of
 from tests.factories import bearer, day, event_body, make_event, make_user
+from tests.live import eventually
 
 ANDROID = "/android/api"
 PASSWORD = "correct horse battery"
@@ -85,10 +86,16 @@ def favorite(writer: Headers, reader: Headers, world: World, base: str = "/api")
 
     def read() -> list[bool]:
         event = processes.read(f"/api/events/{event_id}", reader)
-        page = processes.read("/api/events?category=other", reader)["events"]
         kept = processes.read("/api/favorites", reader)["events"]
-        row = find_row(page, event_id)
+        row = read_row()
         return [event["favorited"], row["favorited"], find_row(kept, event_id) is not None]
+
+    def read_row() -> Any:
+        return find_row(processes.read("/api/events?category=other", reader)["events"], event_id)
+
+    for _ in range(2):
+        eventually(read_row)  # No process has made the event, so both learn of it by polling.
+        processes.swap()
 
     def pair(number: int) -> bool:
         read()

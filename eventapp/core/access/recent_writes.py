@@ -25,6 +25,7 @@ time are read in one query because the access token names both; an API token nam
 import time
 from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import pymongo
 import structlog
@@ -99,7 +100,10 @@ def init_app(app: Flask, store_writes: StoreWrites) -> None:
 
     def record_write(response: Response) -> Response:
         if user_id := _find_writer(response):
-            _record_or_wait(recorder, user_id)
+            # What a refused request may repeat was written before it began, which `request_log`
+            # has noted.
+            is_refused = response.status_code >= HTTPStatus.BAD_REQUEST
+            _record_or_wait(recorder, user_id, g.started if is_refused else time.perf_counter())
         return response
 
     app.after_request(record_write)
@@ -118,12 +122,16 @@ def _find_writer(response: Response) -> ObjectId | None:
     return None if actor.action.keeps_events else actor.user_id
 
 
-def _record_or_wait(recorder: WriteRecorder, user_id: ObjectId) -> None:
-    started = time.monotonic()
+def _record_or_wait(recorder: WriteRecorder, user_id: ObjectId, written_by: float) -> None:
+    """Store that a user wrote or, if that fails, wait until no cache can lack the write.
+
+    Args:
+        written_by: when the write was made at the latest, in seconds of `time.perf_counter`.
+    """
     try:
         with pymongo.timeout(MAX_STORE_SECONDS):
             recorder.record(get_db(), user_id)
     except PyMongoError as error:
         # The write was made, so the answer must not say that it failed.
         log.warning("recent write not stored", error=type(error).__name__)
-        time.sleep(max(0.0, started + GREATEST_AGE_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, written_by + GREATEST_AGE_SECONDS - time.perf_counter()))
