@@ -12,7 +12,7 @@ hash is only replaced where it is the one that the right password was compared w
 """
 
 import secrets
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -28,7 +28,7 @@ from eventapp.core.access.passwords import (
     needs_rehash,
     verify_password,
 )
-from eventapp.core.batching import Batcher
+from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
@@ -40,8 +40,8 @@ from eventapp.core.textsearch import fold_account_name
 OPEN_ATTEMPTS, ROLE_ATTEMPTS, CHANGE_ATTEMPTS = 5, 20, 5
 # How long it is stored that a user has written. It is of use for seconds, but clocks may be wrong.
 USER_WRITE_LIFETIME = timedelta(minutes=10)
-# The arguments of one `SessionReader.load_session`.
-SessionLookup = tuple[Db, ObjectId, ObjectId, datetime]
+# The id of a session, and the id of its user.
+SessionKey = tuple[ObjectId, ObjectId]
 
 
 def log_in(
@@ -339,7 +339,7 @@ class SessionReader:
     """
 
     def __init__(self) -> None:
-        self._batcher: Batcher[SessionLookup, ActiveSession | None] = Batcher(_find_batch)
+        self._reads: BatchedReads[SessionKey, ActiveSession] = BatchedReads(_find_active)
 
     def load_session(
         self, db: Db, session_id: ObjectId, user_id: ObjectId, now: datetime
@@ -354,18 +354,16 @@ class SessionReader:
         Returns:
             The session; None if it has ended.
         """
-        session = self._batcher.submit("sessions", (db, session_id, user_id, now))
+        session = self._reads.find(db, (session_id, user_id))
         if session and rules.is_use_due(session.get("lastUsedAt"), now):
             store_sessions.record_use(db, session_id, now)
         return session
 
 
-def _find_batch(_key: Hashable, lookups: Sequence[SessionLookup]) -> Sequence[ActiveSession | None]:
-    """Return the active session of each lookup, None where it has ended."""
-    db, _session_id, _user_id, now = lookups[0]
-    user_ids = {session_id: user_id for _, session_id, user_id, _ in lookups}
-    found = store_sessions.find_active_many(db, user_ids, now)
-    return [found.get(session_id) for _, session_id, _, _ in lookups]
+def _find_active(db: Db, keys: Collection[SessionKey]) -> dict[SessionKey, ActiveSession]:
+    """Return those of these sessions that are active now."""
+    found = store_sessions.find_active_many(db, dict(keys), utc_now())
+    return {key: found[key[0]] for key in keys if key[0] in found}
 
 
 def store_user_writes(db: Db, user_ids: Collection[ObjectId]) -> None:

@@ -6,6 +6,7 @@ change the profile until the session ends, which it also does when the account i
 its password is changed elsewhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -121,23 +122,23 @@ def list_favorites(
     rows = event_lists.list_favorites(
         db, event_cache=event_cache, actor=GUEST, now=now, image_base_url=image_base_url
     )
-    return _convert_events(make_etag(rows), rows)
+    return _convert_events(make_etag(rows), lambda: rows)
 
 
 def _convert_page(page: RenderedPage) -> EventsBody:
-    body = _EVENTS_BODIES.get(page.etag)
-    return body or _convert_events(page.etag, page.rows)
+    return _convert_events(page.etag, lambda: page.rows)
 
 
-def _convert_events(etag: str, rows: bytes) -> EventsBody:
+def _convert_events(etag: str, get_rows: Callable[[], bytes]) -> EventsBody:
     """Return a JSON array of events of the API as the app reads it.
 
     Args:
         etag: of the answer of the API that has the array.
+        get_rows: returns the array. It is called only if the answer is not cached.
     """
     found = _EVENTS_BODIES.get(etag)
     if found is None:
-        converted = json.dumps([rules.render_event(event) for event in json.loads(rows)])
+        converted = json.dumps([rules.render_event(event) for event in json.loads(get_rows())])
         found = EventsBody(converted, make_etag(converted))
         _EVENTS_BODIES.put(etag, found)
     return found

@@ -280,7 +280,7 @@ def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
 
 
 def find_visibilities(db: Db, event_ids: Iterable[int]) -> dict[int, EventVisibility]:
-    """Return what decides who may see each of these events that exists, by eventId."""
+    """Return the status and the organizer of each of these events that exists, by eventId."""
     where, fields = {"eventId": {"$in": list(event_ids)}}, ("eventId", "status", "organizerId")
     found = db.events.find(where, {"_id": 0, **dict.fromkeys(fields, 1)})
     return {event["eventId"]: event for event in cast(Iterable[EventVisibility], found)}

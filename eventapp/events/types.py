@@ -88,7 +88,7 @@ class EventRevision(EventKey, Revision):
 
 
 class EventVisibility(EventKey):
-    """An event and what decides who may see it."""
+    """The fields of an event by which its visibility to a caller is decided."""
 
     status: str
     organizerId: ObjectId | None  # None for an event that only admins manage

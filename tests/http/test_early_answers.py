@@ -370,28 +370,33 @@ def test_a_favorite_of_the_guest_shows_at_once(ask_both, app, client):
     assert b'"favorited":true' in check(ask_both, EVENT)["body"]
 
 
-def test_one_request_polls_while_others_use_the_cache(ask_both, app, monkeypatch, early):
-    check(ask_both, EVENT)
-    monkeypatch.setattr(change_feed, "POLL_SECONDS", 0)
-    monkeypatch.setattr(change_feed, "MAX_AGE_SECONDS", 1e9)
-    monkeypatch.setattr(EVENT_CACHE.get(app)._change_feed, "_failed_at", float("-inf"))
-    polling, go_on = threading.Event(), threading.Event()
-    poll = ChangeFeed.poll
+def check_another_is_early_during(owner, name, app, monkeypatch, early):
+    """Check that a request is answered early while another one waits in a function of `owner`."""
+    waiting, go_on = threading.Event(), threading.Event()
+    real = getattr(owner, name)
 
-    def wait_and_poll(feed):
-        polling.set()
+    def wait_and_call(*arguments):
+        waiting.set()
         assert go_on.wait(20)
-        poll(feed)
+        return real(*arguments)
 
-    monkeypatch.setattr(ChangeFeed, "poll", wait_and_poll)
+    monkeypatch.setattr(owner, name, wait_and_call)
     first = threading.Thread(target=send, args=(app, EVENT))
     first.start()
-    assert polling.wait(20)
+    assert waiting.wait(20)
     del early[:]
     assert send(app, EVENT)[1] == "200 OK"
     assert early == ["/api/events/<whole:event_id>"]
     go_on.set()
     first.join()
+
+
+def test_one_request_polls_while_others_use_the_cache(ask_both, app, monkeypatch, early):
+    check(ask_both, EVENT)
+    monkeypatch.setattr(change_feed, "POLL_SECONDS", 0)
+    monkeypatch.setattr(change_feed, "MAX_AGE_SECONDS", 1e9)
+    monkeypatch.setattr(EVENT_CACHE.get(app)._change_feed, "_failed_at", float("-inf"))
+    check_another_is_early_during(ChangeFeed, "poll", app, monkeypatch, early)
     # A cache that is too old is used by nobody.
     monkeypatch.setattr(change_feed, "MAX_AGE_SECONDS", -1)
     assert send(app, EVENT)[1] == "200 OK"
@@ -405,23 +410,7 @@ def test_one_request_reads_the_favorites_of_the_guest_again_while_others_use_the
     cache = "eventapp.events.cache.event_cache"
     monkeypatch.setattr(f"{cache}.MAX_AGE_SECONDS", 0)
     monkeypatch.setattr(f"{cache}.MAX_GUEST_AGE_SECONDS", 1e9)
-    reading, go_on = threading.Event(), threading.Event()
-    list_event_ids = favorites.list_event_ids
-
-    def wait_and_read(*arguments):
-        reading.set()
-        assert go_on.wait(20)
-        return list_event_ids(*arguments)
-
-    monkeypatch.setattr(favorites, "list_event_ids", wait_and_read)
-    first = threading.Thread(target=send, args=(app, EVENT))
-    first.start()
-    assert reading.wait(20)
-    del early[:]
-    assert send(app, EVENT)[1] == "200 OK"
-    assert early == ["/api/events/<whole:event_id>"]
-    go_on.set()
-    first.join()
+    check_another_is_early_during(favorites, "list_event_ids", app, monkeypatch, early)
     # Favorites that are too old are used by nobody.
     monkeypatch.setattr(f"{cache}.MAX_GUEST_AGE_SECONDS", 0)
     assert send(app, EVENT)[1] == send(app, EVENT)[1] == "200 OK"

@@ -93,7 +93,7 @@ def test_control_polls_that_ask_only_for_later_changes_miss_some(monkeypatch):
 
 
 class SlowPolls:
-    """Polls that end when they are told to.
+    """Polls, each of which ends only after `may_end` is released.
 
     Attributes:
         began: one item for each poll that has begun.

@@ -110,7 +110,7 @@ def init_app(app: Flask, store_writes: StoreWrites) -> None:
 
 
 def _find_writer(response: Response) -> ObjectId | None:
-    """Return the user who may have written by this request; None if nobody has.
+    """Return the user of a request that may have written; None if it has written nothing.
 
     A conflict may be with a request that wrote, whose answer was lost and which this one repeats;
     so may what is not found any more. A request that failed promises nothing.

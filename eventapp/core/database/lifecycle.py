@@ -47,6 +47,9 @@ class DatabaseClient(Protocol):
     ) -> None: ...
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
 class OpenDatabase:
     """A database, on MongoDB or embedded, that may be used once it has been prepared for today.
 
@@ -70,15 +73,14 @@ class OpenDatabase:
         self.client, self.db = client, db
         self.clock = ServerClock(db)
         self._prepare, self._zone = prepare, zone
-        self._prepared_on: date | None = None
-        # When that day begins and ends.
-        self._prepared_from = self._prepared_until = datetime.min.replace(tzinfo=UTC)
+        # When the day begins and ends on which the database was last prepared.
+        self._prepared_from = self._prepared_until = _NEVER
         self._prepare_lock = threading.Lock()
 
     @property
     def is_ready(self) -> bool:
         """Whether the database has been prepared at least once."""
-        return self._prepared_on is not None
+        return self._prepared_until > _NEVER
 
     @property
     def is_prepared_for_today(self) -> bool:
@@ -92,13 +94,12 @@ class OpenDatabase:
             PyMongoError: the preparation failed. The next caller tries it again.
             SchemaTooNew: a newer version of the application has written to the database.
         """
-        today = utc_now().astimezone(self._zone).date()
-        if self._prepared_on == today:
+        if self.is_prepared_for_today:
             return
         with self._prepare_lock:
-            if self._prepared_on != today:
+            if not self.is_prepared_for_today:
+                today = utc_now().astimezone(self._zone).date()
                 self._prepare(self.db)
-                self._prepared_on = today
                 self._prepared_from = self._find_midnight(today)
                 self._prepared_until = self._find_midnight(today + timedelta(days=1))
 
