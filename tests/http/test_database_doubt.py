@@ -7,7 +7,12 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from eventapp.accounts import store as accounts_store
-from eventapp.core.database import DatabaseDoubt, limit_request, request_limit
+from eventapp.core.database import (
+    DatabaseDoubt,
+    limit_request,
+    request_limit,
+    try_insert_unordered,
+)
 from eventapp.core.http.database_doubt import DATABASE_DOUBT
 from eventapp.due_work import service as due_work
 
@@ -63,3 +68,22 @@ def test_work_after_a_failure_in_the_same_request_shares_one_limit(db, monkeypat
     assert 0 < limits[1] < 0.06
     assert limits[2] < 0
     assert pymongo._csot.remaining() is None
+
+
+def test_reading_again_after_an_insert_shares_the_limit(db, monkeypatch):
+    """Else a request that inserts could wait for a database that is down two times."""
+    limits = []
+
+    def fail(*_args, **_options):
+        limits.append(pymongo._csot.remaining())
+        raise AutoReconnect("down")
+
+    for name in ("insert_many", "find"):
+        monkeypatch.setattr(type(db.bookings), name, fail)
+    monkeypatch.setattr(request_limit, "REQUEST_SECONDS", 0)
+    doubt = DatabaseDoubt()
+    with limit_request(doubt):
+        assert try_insert_unordered(db.bookings, [{"_id": 1}]) == [None]
+    assert doubt.exists()
+    assert limits[0] is None
+    assert limits[1] < 0  # The driver fails without waiting.

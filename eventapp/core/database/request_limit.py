@@ -19,8 +19,9 @@ import pymongo
 # A request must be answered with 503 within 3 s. The driver may pause 0.5 s beyond its limit.
 REQUEST_SECONDS = 2.0
 DOUBT_SECONDS = 10.0
-# The limit of operations that come after REQUEST_SECONDS: they fail at once. Zero would be none.
-NO_SECONDS = 0.001
+# The limit of operations that come after REQUEST_SECONDS. It is over before they begin: then they
+# fail at once, while the driver would else wait for a server for 0.5 s. Zero would be no limit.
+NO_SECONDS = 1e-9
 
 
 class DatabaseDoubt:

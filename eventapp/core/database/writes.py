@@ -10,6 +10,7 @@ as done. An insert reads its documents again by their ids with majority read con
 found are stored for good; of the others nothing is known.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMo
 from pymongo.read_concern import ReadConcern
 
 from eventapp.core.database.client import is_unavailable
+from eventapp.core.database.request_limit import note_no_answer
 
 Result = TypeVar("Result")
 Stored = TypeVar("Stored", bound=Mapping[str, Any])
@@ -26,7 +28,9 @@ Stored = TypeVar("Stored", bound=Mapping[str, Any])
 # Error codes of MongoDB.
 DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE = 11000, 112
 MAX_RETRIES = 5
-MAX_INSERT_ATTEMPTS = 10
+# How often an insert that conflicts is repeated, and for how long. Some servers answer a conflict
+# only after a second.
+MAX_INSERT_ATTEMPTS, MAX_INSERT_SECONDS = 10, 1.0
 # Stands for an error code where it is unknown whether a write was made.
 UNKNOWN_OUTCOME = 0
 # Whether a document was inserted, by its error code; None if nothing is known.
@@ -35,7 +39,7 @@ OUTCOMES: dict[int | None, bool | None] = {
     WRITE_CONFLICT_CODE: None,
     UNKNOWN_OUTCOME: None,
 }
-# How long to read documents again. The write may have used up most of the time of the request.
+# How long to read documents again, if the write has not used up the time of the request.
 READ_AGAIN_SECONDS = 0.4
 # A document with `void: true` occupies an `_id`, so that no document is ever stored under it.
 TOMBSTONE_FIELD = "void"
@@ -85,8 +89,9 @@ def try_insert_unordered(
     """
     outcomes: list[bool | None] = [True] * len(documents)
     remaining = list(range(len(documents)))
-    for _attempt in range(MAX_INSERT_ATTEMPTS):
-        if not remaining:
+    give_up_at = time.monotonic() + MAX_INSERT_SECONDS
+    for attempt in range(MAX_INSERT_ATTEMPTS):
+        if not remaining or (attempt and time.monotonic() > give_up_at):
             break
         error_codes = _insert_once(collection, [documents[index] for index in remaining])
         for index, position in enumerate(remaining):
@@ -139,11 +144,13 @@ def _insert_once(collection: Collection[Stored], documents: Sequence[Stored]) ->
         if set(codes.values()) - {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE}:
             raise
         if error.details["writeConcernErrors"]:
+            note_no_answer()
             return dict.fromkeys(range(len(documents)), UNKNOWN_OUTCOME) | codes
         return codes
     except PyMongoError as error:
         if not is_unavailable(error):
             raise
+        note_no_answer()
         return dict.fromkeys(range(len(documents)), UNKNOWN_OUTCOME)
     return {}
 
