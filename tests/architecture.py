@@ -47,7 +47,7 @@ OBSERVERS = ("analytics", "jobs", "health", "pages")
 # of the groups above it in this list.
 CORE_ORDER = (
     ("errors", "clock", "waiting", "json", "roles", "languages", "failpoints"),
-    ("permits",),
+    ("permits", "slots"),
     ("metrics", "translations", "textsearch", "geography", "lru_cache", "calendar_files"),
     ("paging", "app_key"),
     ("log_writer",),

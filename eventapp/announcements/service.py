@@ -26,14 +26,12 @@ from eventapp.bookings.types import RequestDigests
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
-from eventapp.core.errors import DatabaseUnavailable, IdempotencyMismatch, ValidationFailed
+from eventapp.core.errors import IdempotencyMismatch, ValidationFailed
 from eventapp.core.json import JsonObject
-from eventapp.core.waiting import BoundedWait
+from eventapp.core.slots import iterate_free_slots
 from eventapp.events import service as events
 
 CANCELLED_EVENT = "cancelled"
-# How long a request tries to store while others store in the same slot, and the pause after each.
-MAX_WAIT_SECONDS, PAUSE_SECONDS = 2.0, 0.02
 
 
 def write_announcement(
@@ -95,9 +93,10 @@ def _find_repeated(db: Db, digests: RequestDigests | None) -> AnnouncementReceip
 
 
 def _insert(db: Db, new: StoredAnnouncement, digests: RequestDigests | None) -> AnnouncementReceipt:
-    """Store an announcement in the first free slot of its day."""
-    for slot in range(rules.MAX_PER_DAY):
-        if _insert_in_slot(db, {**new, "slot": slot}):
+    """Store an announcement in a free slot of its day."""
+    find_taken = partial(store.find_taken_slots, db, new)
+    for slot in iterate_free_slots(rules.MAX_PER_DAY, find_taken):
+        if store.insert(db, {**new, "slot": slot}):
             log_notes.move_now(db, new["_id"])
             return _make_receipt(new)
         # A request with the same key may have come first.
@@ -105,20 +104,6 @@ def _insert(db: Db, new: StoredAnnouncement, digests: RequestDigests | None) -> 
             return repeated
     message = f"At most {rules.MAX_PER_DAY} announcements a day"
     raise AnnouncementLimit(message, limit=rules.MAX_PER_DAY, day=new["day"])
-
-
-def _insert_in_slot(db: Db, new: StoredAnnouncement) -> bool:
-    """Return whether an announcement is stored; False if a unique index refused it.
-
-    Raises:
-        DatabaseUnavailable: that stayed unknown.
-    """
-    wait = BoundedWait(
-        max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=DatabaseUnavailable
-    )
-    while (is_stored := store.insert(db, new)) is None:
-        wait.pause()
-    return is_stored
 
 
 def _make_receipt(stored: StoredAnnouncement) -> AnnouncementReceipt:

@@ -66,6 +66,16 @@ def insert(db: Db, announcement: StoredAnnouncement) -> bool | None:
     return is_stored
 
 
+def find_taken_slots(db: Db, announcement: StoredAnnouncement) -> set[int]:
+    """Return the slots that other announcements have, of the same event and day."""
+    where: Query = {
+        "eventId": announcement["eventId"],
+        "day": announcement["day"],
+        "_id": {"$ne": announcement["_id"]},
+    }
+    return {each["slot"] for each in _announcements(db).find(where, {"slot": 1})}
+
+
 def find_by_request(db: Db, key: str) -> StoredAnnouncement | None:
     """Return the announcement that a request with this digest of its key has stored."""
     return _announcements(db).find_one({"request.key": key})

@@ -10,19 +10,19 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 from bson import ObjectId
 
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
+from eventapp.core.slots import iterate_free_slots
 from eventapp.due_work.service import DueRun
 from eventapp.media import rules, store
 from eventapp.media.encoding import EncodedPhoto, encode_photo
 from eventapp.media.errors import GalleryFull, PhotoNotFound
 from eventapp.media.types import RenderedPhoto, StoredPhoto
 
-# How many slots of a gallery an upload tries to take, if other uploads take them first.
-SLOT_ATTEMPTS = 100
 EVENT_OWNER_TYPE = "event"
 
 
@@ -230,21 +230,19 @@ def add_to_gallery(
         NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: see `encode_photo`.
     """
     owner = _make_gallery_owner(user_id)
-    _find_free_slot(db, owner)  # A full gallery is refused before the photo is decoded.
+    find_taken = partial(_find_taken_slots, db, owner)
+    if len(find_taken()) >= rules.GALLERY_LIMIT:  # It is refused before the photo is decoded.
+        raise GalleryFull
     encoded = encode_photo(file)
     photo = _make_photo(owner, encoded, now)
-    for _attempt in range(SLOT_ATTEMPTS):
-        if store.insert(db, {**photo, "slot": _find_free_slot(db, owner)}, encoded.data):
+    for slot in iterate_free_slots(rules.GALLERY_LIMIT, find_taken):
+        if store.insert(db, {**photo, "slot": slot}, encoded.data):
             return rules.render_photo(photo, image_base_url)
     raise GalleryFull
 
 
-def _find_free_slot(db: Db, owner: str) -> int:
-    taken = {photo["slot"] for photo in store.find_by_owner(db, owner)}
-    free = set(range(rules.GALLERY_LIMIT)) - taken
-    if not free:
-        raise GalleryFull
-    return min(free)
+def _find_taken_slots(db: Db, owner: str) -> set[int]:
+    return {photo["slot"] for photo in store.find_by_owner(db, owner)}
 
 
 def delete_from_gallery(db: Db, user_id: ObjectId, photo_id: ObjectId) -> None:

@@ -5,6 +5,7 @@ its scopes do not show, such as the names of attendees. The owner manages all of
 """
 
 from datetime import datetime
+from functools import partial
 
 from bson import ObjectId
 
@@ -14,9 +15,9 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
-from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
+from eventapp.core.errors import ValidationFailed
 from eventapp.core.failpoints import failpoint
-from eventapp.core.waiting import BoundedWait
+from eventapp.core.slots import iterate_free_slots
 from eventapp.events import service as events
 from eventapp.webhooks import addresses, rules, signatures, store, store_deliveries, store_facts
 from eventapp.webhooks.errors import WebhookLimit, WebhookNotFound
@@ -37,8 +38,6 @@ WEBHOOK_SEALER: AppKey[Sealer] = AppKey("webhook_sealer")
 BATCH_SIZE = 500
 # The most pending deliveries that the health report counts.
 MAX_COUNTED = 10_000
-# How long a request tries to store while others store in the same slot, and the pause after each.
-MAX_WAIT_SECONDS, PAUSE_SECONDS = 2.0, 0.02
 
 
 def make_seal_context(webhook_id: ObjectId) -> str:
@@ -118,15 +117,11 @@ def _sort_types(types: list[EventType]) -> list[EventType]:
 
 
 def _insert(db: Db, webhook: StoredWebhook) -> None:
-    """Store a webhook in the first free slot of its owner."""
-    for slot in range(rules.MAX_WEBHOOKS):
+    """Store a webhook in a free slot of its owner."""
+    find_taken = partial(store.find_taken_slots, db, webhook)
+    for slot in iterate_free_slots(rules.MAX_WEBHOOKS, find_taken):
         webhook["slot"] = slot
-        wait = BoundedWait(
-            max_seconds=MAX_WAIT_SECONDS, pause_seconds=PAUSE_SECONDS, error=DatabaseUnavailable
-        )
-        while (is_stored := store.insert(db, webhook)) is None:
-            wait.pause()
-        if is_stored:
+        if store.insert(db, webhook):
             return
     limit = rules.MAX_WEBHOOKS
     raise WebhookLimit(f"At most {limit} webhooks for each organizer", limit=limit)

@@ -47,18 +47,24 @@ def insert(db: Db, webhook: StoredWebhook) -> bool | None:
     return is_stored
 
 
+def find_taken_slots(db: Db, webhook: StoredWebhook) -> set[int]:
+    """Return the slots that other webhooks of the same organizer have."""
+    where: Query = {"ownerId": webhook["ownerId"], "_id": {"$ne": webhook["_id"]}}
+    return {each["slot"] for each in _webhooks(db).find(where, {"slot": 1})}
+
+
 def _build_owner_filter(owner_id: ObjectId, token_id: ObjectId | None) -> Query:
     return {"ownerId": owner_id} if token_id is None else {"ownerId": owner_id, "tokenId": token_id}
 
 
 def find_of_owner(db: Db, owner_id: ObjectId, token_id: ObjectId | None) -> list[StoredWebhook]:
-    """Return the webhooks of an organizer, by their slots.
+    """Return the webhooks of an organizer, oldest first.
 
     Args:
         token_id: return only those that this API token has made; None for all.
     """
     found = _webhooks(db).find(_build_owner_filter(owner_id, token_id))
-    return list(found.sort("slot", ASCENDING))
+    return list(found.sort("_id", ASCENDING))
 
 
 def find(

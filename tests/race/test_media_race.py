@@ -52,9 +52,9 @@ def test_control_without_the_unique_slot_the_limit_is_exceeded(db, user_id, monk
         return original(db, {name: value for name, value in photo.items() if name != "slot"}, data)
 
     fill_except(db, user_id, 3)
-    stale = service._find_free_slot(db, f"gallery/{user_id}")
+    stale = service._find_taken_slots(db, f"gallery/{user_id}")
     monkeypatch.setattr(store, "insert", unguarded)
-    monkeypatch.setattr(service, "_find_free_slot", lambda *_: stale)
+    monkeypatch.setattr(service, "_find_taken_slots", lambda *_: stale)
     kit.run_concurrently(*[partial(add, db, user_id)] * 8)
     assert len(store.find_by_owner(db, f"gallery/{user_id}")) > GALLERY_LIMIT
 
