@@ -7,10 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import requests
+from werkzeug.serving import make_server
 
 from eventapp.config import ROOT, SETTINGS
 from tests.conftest import make_settings
@@ -22,6 +23,20 @@ def find_free_port():
     """Return a port that no socket uses at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+@contextmanager
+def serve(app):
+    """Serve a WSGI application by threads of this process, and yield its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def eventually(condition, seconds=30.0):

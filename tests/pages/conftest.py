@@ -6,13 +6,11 @@ check it takes seconds, so on a server it checks only that the page has logged n
 """
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
-from tests import npm_packages
+from tests import live, npm_packages
 from tests.browser import CHROMIUM, DRIVER, Browser
 from tests.conftest import MONGO_URI
 
@@ -36,13 +34,8 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def site(app, db):
     """The URL of a server of the application, which runs in this process."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with live.serve(app) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

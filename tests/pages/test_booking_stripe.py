@@ -1,12 +1,10 @@
 """Paying on a page by Stripe: its script is an imitation, and so is its server."""
 
-import threading
-
 import pytest
-from werkzeug.serving import make_server
 
 from eventapp.core.database import OPEN_DATABASE
 from tests import bookings_factories as kit
+from tests import live
 from tests.fake_stripe import FakeStripe
 from tests.pages.test_booking import (
     bookings_of,
@@ -53,13 +51,8 @@ def stripe_app(make_app, fake):
 
 @pytest.fixture
 def stripe_site(stripe_app):
-    server = make_server("127.0.0.1", 0, stripe_app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with live.serve(stripe_app) as url:
+        yield url
 
 
 def press_pay(browser):
