@@ -77,6 +77,7 @@ LONG_FILES = (
     "tests/race/test_check_inventory_race.py",
     "tests/crash/test_concurrent_users.py",
     "tests/race/test_cancelled_tickets_race.py",
+    "tests/fault/test_failovers.py",
     "tests/crash/test_promo_code_buyers.py",
     "tests/fault/test_clocks.py",
     "tests/crash/test_engine_crash.py",

@@ -2,7 +2,8 @@
 
 The file `CRASH_DIR/<failpoint>` arms a failpoint. The first process that passes it removes the file
 and dies as by `kill -9`. With `UNGUARDED` set, the updates that take tickets have no conditions, so
-that they rely on the state that their process has cached.
+that they rely on the state that their process has cached. With `TRUSTS_ERRORS` set, an insert with
+an unknown outcome counts as refused.
 """
 
 import os
@@ -18,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 # This must be set before prometheus_client is imported: see wsgi.py.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="eventapp-"))
 
+from eventapp.core.database import writes  # noqa: E402
 from eventapp.core.failpoints import set_failpoint_hook  # noqa: E402
 from eventapp.inventory import queues, store_promo_codes  # noqa: E402
 
@@ -35,4 +37,7 @@ if __name__ == "__main__":
     if os.environ.get("UNGUARDED"):
         queues._build_stock_guards = lambda *_: {}  # type: ignore[assignment]
         store_promo_codes.build_promo_guards = lambda *_: {}  # type: ignore[assignment]
+    if os.environ.get("TRUSTS_ERRORS"):
+        writes.OUTCOMES[writes.UNKNOWN_OUTCOME] = False
+        writes._find_stored = lambda *_: set()
     runpy.run_path(str(ROOT / "wsgi.py"), run_name="__main__")
