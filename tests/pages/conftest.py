@@ -3,6 +3,10 @@
 `check_page` checks an open page in all sizes and both colour schemes. With SCREENSHOTS set to a
 folder, it saves a picture of each there. How a page looks does not depend on the store, and to
 check it takes seconds, so on a server it checks only that the page has logged no error.
+
+Few of these tests run on a server. What a page shows of the database is tested without a browser on
+both stores. Its scripts call the public API alone, whose contract tests/http tests on both stores.
+`ON_SERVER` names those that remain: several people or devices meet there in one database.
 """
 
 import os
@@ -12,13 +16,29 @@ import pytest
 
 from tests import live, npm_packages
 from tests.browser import CHROMIUM, DRIVER, Browser
-from tests.conftest import MONGO_URI
+from tests.conftest import MONGO_URI, needs_no_server
 
 FOLDER = Path(__file__).resolve().parent
 WIDTHS = () if MONGO_URI else (320, 390, 1440)
 # The rules whose result depends on the colours.
 COLOUR_RULES = ("color-contrast", "link-in-text-block")
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
+# The beginnings of the names of the tests in a browser that also run on a server.
+ON_SERVER = (
+    "tests/pages/test_booking.py::",
+    "tests/pages/test_door.py::test_of_two_phones",
+    "tests/pages/test_door.py::test_without_a_connection",
+    "tests/pages/test_journeys.py::",
+    "tests/pages/test_public.py::",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip on a server the tests in a browser that ON_SERVER does not name."""
+    for item in items:
+        is_driven = item.path.is_relative_to(FOLDER) and "browser" in item.fixturenames
+        if is_driven and not item.nodeid.startswith(ON_SERVER):
+            item.add_marker(needs_no_server)
 
 
 @pytest.fixture(scope="module")

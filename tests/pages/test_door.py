@@ -12,6 +12,7 @@ from eventapp.pages import door_files, rendering, static_files
 from eventapp.tickets.signing_key import TicketKey
 from tests.bookings_factories import Caller, event_of
 from tests.browser import Browser
+from tests.conftest import needs_no_server
 from tests.devices import make_device
 from tests.factories import day
 from tests.live import eventually
@@ -469,6 +470,7 @@ def test_a_busy_server_is_given_time_and_the_page_speaks_greek(host, event, code
     browser.wait_for_text("1 από 3 μέσα", "#count")
 
 
+@needs_no_server
 def test_the_camera_is_read(host, event, codes, site, draw, tmp_path):
     film = tmp_path / "camera.mjpeg"
     film.write_bytes(draw_film(codes[0]))
