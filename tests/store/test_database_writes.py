@@ -21,6 +21,9 @@ from eventapp.core.database import (
 from eventapp.core.database.writes import DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE
 from tests.fault.database_faults import NO_COUNTS, NOT_REPLICATED, inject_faults
 
+# A member answers majority reads with the first until it knows what a majority has.
+READ_CONCERN_NOT_AVAILABLE_CODE, SOCKET_EXCEPTION_CODE = 134, 9001
+
 
 @pytest.fixture
 def documents():
@@ -94,6 +97,8 @@ def test_an_insert_is_unknown_if_it_cannot_be_read_again(db, documents, faults, 
         (bulk_error(is_replicated=False), True),
         (bulk_error(DUPLICATE_KEY_CODE, is_replicated=False), True),
         (bulk_error(DUPLICATE_KEY_CODE), False),
+        (OperationFailure("", READ_CONCERN_NOT_AVAILABLE_CODE), True),
+        (OperationFailure("", SOCKET_EXCEPTION_CODE), True),
         (OperationFailure("", DUPLICATE_KEY_CODE), False),
         (ValueError(), False),
     ],

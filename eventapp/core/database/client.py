@@ -36,8 +36,11 @@ CLIENT_OPTIONS: dict[str, Any] = {
 # `timeoutMS` bounds the wait, too. The timeout here is for jobs, whose operations may take longer.
 WRITE_CONCERN: dict[str, Any] = {"w": "majority", "wTimeoutMS": 2000}
 # Error codes of a server that is reachable but cannot serve: it was interrupted, is shutting down,
-# is not primary, or has no connection left.
-UNAVAILABLE_CODES = frozenset({6, 7, 8, 89, 91, 189, 202, 262, 10107, 11600, 11602, 13435, 13436})
+# is not primary, has no connection left, or does not know yet what a majority has (134). The driver
+# repeats a command after most of them, and may raise the last one when its time is over.
+UNAVAILABLE_CODES = frozenset(
+    {6, 7, 8, 89, 91, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+)
 
 
 def connect(uri: str) -> MongoClient[Document]:
