@@ -49,7 +49,7 @@ class Faults:
 
     def begin(self, number: int = 0, fault: str = "") -> None:
         """Count from now on, and let the write with this number fail; 0 for none."""
-        self.count, self.late = 0, []
+        self.count = 0
         self._number, self._fault = number, fault
 
     def end(self) -> None:

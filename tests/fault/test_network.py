@@ -21,18 +21,15 @@ from tests.conftest import (
 )
 from tests.fault.proxy import ReplyLosingProxy
 from tests.fault.world import (
+    Trial,
     World,
     accept_a_part,
     book,
     book_with_a_key,
     cancel_what_was_paid,
-    check_all,
-    check_answer,
-    check_repetition,
+    check_trials,
     confirm,
-    describing,
     join,
-    settle,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -76,6 +73,7 @@ def provider(app):
     ids=lambda operation: operation.__name__,
 )
 def test_a_reply_that_is_lost_loses_nothing(app, db, provider, proxy, operation, command):
+    trials = []
     for number in range(1, MAX_COMMANDS):
         world = World(app, db, provider)
         call = operation(world)
@@ -84,11 +82,9 @@ def test_a_reply_that_is_lost_loses_nothing(app, db, provider, proxy, operation,
         if not loss.is_done:
             assert answer.status_code < 300
             break
-        with describing(command, number, answer.status_code, answer.json):
-            check_answer(world, answer)
-            settle(world)
-            check_all(world, answer)
-            check_repetition(world, operation, call, answer)
+        trials.append(Trial((command, number), world, call, answer))
+    if trials:
+        check_trials(trials, operation)
 
 
 def test_a_reply_that_never_comes_is_given_up_in_time(app, db, provider, proxy):
@@ -98,6 +94,4 @@ def test_a_reply_that_never_comes_is_given_up_in_time(app, db, provider, proxy):
     with proxy.losing("insert", 1, closes=False) as loss:
         answer = call()
     assert loss.is_done
-    check_answer(world, answer)
-    settle(world)
-    check_all(world, answer)
+    check_trials([Trial(("insert", 1), world, call, answer)])

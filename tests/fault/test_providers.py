@@ -6,6 +6,7 @@ from bson import ObjectId
 from eventapp.payments.provider import PaymentRefused, PaymentUnavailable
 from eventapp.payments.providers import Providers
 from tests.bookings_factories import RecordingProvider, changed, context_of
+from tests.conftest import empty_written_collections
 from tests.fault.world import (
     World,
     accept_a_part,
@@ -67,7 +68,7 @@ def accept_another_part(world):
     world.provider.begin(1, "loses the reply")
     assert call().status_code == 503
     world.provider.begin(0, "")
-    return lambda: world.bob.accept(1, quantity=3)
+    return lambda: world.bob.accept(world.event_id, quantity=3)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -85,6 +86,7 @@ def test_a_call_of_the_provider_that_fails_loses_no_money(app, db, operation, fa
         number += 1
         provider = FaultyProvider()
         with changed(context_of(app), payments=Providers(provider)):
+            empty_written_collections(db)
             world = World(app, db, provider)
             call = operation(world)
             provider.begin(number, fault)
@@ -112,7 +114,7 @@ def test_a_provider_that_is_down_for_all_refunds_delays_no_ticket(app, db, provi
     cancel = cancel_what_was_paid(world)
     provider.is_down = True
     assert cancel().status_code == 200
-    assert world.bob.order(1, ticketTypeId=1, quantity=4).status_code == 201
+    assert world.bob.order(world.event_id, ticketTypeId=1, quantity=4).status_code == 201
     world.run_jobs(minutes=1)
     assert db.failedWork.count_documents({"kind": "refund"}) == 1
     provider.is_down = False

@@ -1,12 +1,18 @@
-"""An event with a buyer and a user who waits, the calls of both, and what must hold afterwards."""
+"""An event with a buyer and a user who waits, the calls of both, and what must hold afterwards.
 
+A database may hold many such worlds. The jobs of the worker run for all of them at once, because a
+run that finds nothing to do costs as much as one that does, and tests examine hundreds of calls.
+"""
+
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from eventapp.bookings import auditing
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, context_of, event_of, later
-from tests.conftest import empty_written_collections
 
 JOBS = (
     "settle",
@@ -19,17 +25,25 @@ JOBS = (
 
 
 class World:
-    """An event with a host, a buyer and a user who waits, and a provider that counts money."""
+    """An event with a host, a buyer and a user who waits, and a provider that counts money.
+
+    Attributes:
+        event_id: the eventId of the event, which has four tickets.
+        host, ann, bob: the callers that own the event, buy tickets, and wait for tickets.
+    """
 
     def __init__(self, app, db, provider):
-        empty_written_collections(db)
         client = app.test_client()
         self.app, self.db, self.provider = app, db, provider
         self.context = context_of(app)
         self.host = Caller(client, app, "organizer")
         self.ann, self.bob = Caller(client, app), Caller(client, app)
-        event_of(db, 4, organizer_id=self.host.id)
-        self.context.inventory.invalidate(1)
+        self.event_id = event_of(db, 4, organizer_id=self.host.id)
+        self.context.inventory.invalidate(self.event_id)
+
+    def find_bookings(self, **conditions):
+        """Return the stored bookings of the event for which these conditions hold."""
+        return list(self.db.bookings.find({"eventId": self.event_id, **conditions}))
 
     def paid(self, booking):
         """Return what was charged for a booking and not paid back, in cents."""
@@ -43,85 +57,85 @@ class World:
 
 
 def book(world):
-    return lambda: world.ann.order(1, ticketTypeId=1, quantity=2)
+    return lambda: world.ann.order(world.event_id, ticketTypeId=1, quantity=2)
 
 
 def book_with_a_key(world):
-    return lambda: world.ann.order(1, key="k", ticketTypeId=1, quantity=2)
+    return lambda: world.ann.order(world.event_id, key="k", ticketTypeId=1, quantity=2)
 
 
 def book_and_wait_for_the_rest(world):
-    return lambda: world.ann.order(1, key="k", quantity=6)
+    return lambda: world.ann.order(world.event_id, key="k", quantity=6)
 
 
 def confirm(world):
-    held = world.ann.book(1, 2, hold=True)
+    held = world.ann.book(world.event_id, 2, hold=True)
     return lambda: world.ann.confirm(held)
 
 
 def cancel(world):
-    booking = world.ann.book(1, 2)
+    booking = world.ann.book(world.event_id, 2)
     return lambda: world.ann.cancel(booking)
 
 
 def cancel_what_was_paid(world):
-    held = world.ann.book(1, 2, hold=True)
+    held = world.ann.book(world.event_id, 2, hold=True)
     assert world.ann.confirm(held).status_code == 200
     return lambda: world.ann.cancel(held)
 
 
 def cancel_with_a_waitlist(world):
-    booking = world.ann.book(1, 4)
-    world.bob.wait(1, 3)
+    booking = world.ann.book(world.event_id, 4)
+    world.bob.wait(world.event_id, 3)
     return lambda: world.ann.cancel(booking)
 
 
 def cancel_a_part(world):
-    booking = world.ann.book(1, 3)
+    booking = world.ann.book(world.event_id, 3)
     return lambda: world.ann.cancel_some(booking, 1, key="k")
 
 
 def cancel_a_part_of_what_was_paid(world):
-    held = world.ann.book(1, 4, hold=True)
+    held = world.ann.book(world.event_id, 4, hold=True)
     assert world.ann.confirm(held).status_code == 200
-    world.bob.wait(1, 2)
+    world.bob.wait(world.event_id, 2)
     assert world.ann.cancel_some(held, 1).status_code == 201
     return lambda: world.ann.cancel_some(held, 2, key="k")
 
 
 def cancel_the_last_part(world):
-    held = world.ann.book(1, 3, hold=True)
+    held = world.ann.book(world.event_id, 3, hold=True)
     assert world.ann.confirm(held).status_code == 200
     assert world.ann.cancel_some(held, 1).status_code == 201
     return lambda: world.ann.cancel_some(held, 2, key="k")
 
 
 def join(world):
-    world.ann.book(1, 4)
-    return lambda: world.bob.join(1, 2)
+    world.ann.book(world.event_id, 4)
+    return lambda: world.bob.join(world.event_id, 2)
 
 
 def leave(world):
-    world.ann.book(1, 4)
-    world.bob.wait(1, 2)
-    return lambda: world.bob.call("DELETE", "/waitlist/1")
+    world.ann.book(world.event_id, 4)
+    world.bob.wait(world.event_id, 2)
+    return lambda: world.bob.call("DELETE", f"/waitlist/{world.event_id}")
 
 
 def accept_a_part(world):
-    booking = world.ann.book(1, 4)
-    world.bob.wait(1, 3)
+    booking = world.ann.book(world.event_id, 4)
+    world.bob.wait(world.event_id, 3)
     world.ann.cancel(booking)
-    return lambda: world.bob.accept(1, quantity=2)
+    return lambda: world.bob.accept(world.event_id, quantity=2)
 
 
 def cancel_the_event(world):
-    world.ann.book(1, 4)
-    world.bob.wait(1, 3)
-    return lambda: world.host.call("POST", "/events/1/cancel")
+    world.ann.book(world.event_id, 4)
+    world.bob.wait(world.event_id, 3)
+    return lambda: world.host.call("POST", f"/events/{world.event_id}/cancel")
 
 
 def add_a_favorite(world):
-    return lambda: world.ann.call("POST", "/favorites", {"eventId": 1})
+    return lambda: world.ann.call("POST", "/favorites", {"eventId": world.event_id})
 
 
 OPERATIONS = (
@@ -143,46 +157,91 @@ OPERATIONS = (
 )
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A call that was made in a world of its own while something failed.
+
+    Attributes:
+        what: says what failed, for the message of an assertion.
+        call: repeats the call.
+        answer: what the call was answered.
+    """
+
+    what: tuple
+    world: World
+    call: Callable
+    answer: Any
+
+
 @contextmanager
-def describing(*facts):
-    """Add facts to the failure of an assertion in the block."""
+def describing(trial):
+    """Add what failed to the failure of an assertion in the block."""
     try:
         yield
     except AssertionError as error:
+        facts = (trial.world.event_id, *trial.what, trial.answer.status_code, trial.answer.json)
         raise AssertionError(f"{facts}: {error}") from error
 
 
-def check_answer(world, answer):
+def check_trials(trials, operation=None, after_first_run=lambda: None):
+    """Let the worker clean up, and assert that nothing is lost, sold twice or paid twice.
+
+    Args:
+        trials: those of one test, at least one.
+        operation: assert also that this operation can be repeated, in each world.
+        after_first_run: called after the first run of the worker.
+    """
+    assert trials, "nothing failed"
+    worlds = [trial.world for trial in trials]
+    for trial in trials:
+        with describing(trial):
+            check_answer(trial.answer)
+    settle(worlds[0], after_first_run)
+    check_stock_and_money(*worlds)
+    for trial in trials:
+        with describing(trial):
+            check_what_was_told(trial.world, trial.answer)
+            check_repetition(trial.world, operation, trial.call, trial.answer)
+    worlds[0].run_jobs(minutes=45)  # Holds and offers have expired.
+    check_stock_and_money(*worlds)
+
+
+def check_answer(answer):
     if answer.status_code >= 400:
         assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
         assert answer.headers["Retry-After"]
 
 
 def settle(world, after_first_run=lambda: None):
-    """Let the worker clean up; call a function after its first run."""
+    """Let the worker clean up in all worlds; call a function after its first run."""
     world.run_jobs(seconds=31)
     after_first_run()
     for minutes in (1, 2, 3):
         world.run_jobs(minutes=minutes)
 
 
-def check_all(world, answer):
-    check_stock_and_money(world)
-    told = (answer.json.get("data") or {}).get("booking") if answer.status_code < 300 else None
-    bookings = list(world.db.bookings.find({"void": {"$ne": True}}))
-    if told:
+def check_what_was_told(world, answer):
+    """Assert that the booking of an answer of success is stored as the answer says."""
+    if answer.status_code < 300 and (told := (answer.json.get("data") or {}).get("booking")):
+        bookings = world.find_bookings(void={"$ne": True})
         (stored,) = [each for each in bookings if str(each["_id"]) == told["_id"]]
         assert (stored["status"], stored["quantity"]) == (told["status"], told["quantity"])
 
 
-def check_stock_and_money(world):
+def check_stock_and_money(world, *others):
     """Assert that the stock adds up, that nothing fails, and that only confirmed bookings cost."""
-    assert [fault.message for fault in auditing.check(world.context, utc_now())] == []
+    faults = auditing.check(world.context, utc_now())
+    assert [(fault.event_id, fault.message) for fault in faults] == []
     assert list(world.db.failedWork.find()) == []
-    for booking in world.db.bookings.find({"payment": {"$exists": True}}):
+    for each in (world, *others):
+        check_money(each)
+
+
+def check_money(world):
+    for booking in world.find_bookings(payment={"$exists": True}):
         if booking["status"] != "held":  # Else the outcome of the charge may be open.
             price = booking["totalCents"] if booking["status"] == "confirmed" else 0
-            assert world.paid(booking) == price
+            assert world.paid(booking) == price, booking
 
 
 def check_repetition(world, operation, call, answer):
@@ -191,15 +250,15 @@ def check_repetition(world, operation, call, answer):
         again = call()
         assert again.status_code == 201, again.json
         assert answer.status_code == 503 or again.json == answer.json
-        assert world.db.bookings.count_documents({"void": {"$ne": True}}) == 1
+        assert len(world.find_bookings(void={"$ne": True})) == 1
     if operation in (cancel, cancel_what_was_paid, cancel_with_a_waitlist):
         assert call().status_code == 200
     if operation in (cancel_a_part, cancel_a_part_of_what_was_paid, cancel_the_last_part):
         assert call().status_code == 201
-        bookings = world.db.bookings.find({"cancellations": {"$exists": True}})
+        bookings = world.find_bookings(cancellations={"$exists": True})
         quantities = [len(part["places"]) for each in bookings for part in each["cancellations"]]
         assert quantities == ([1] if operation is cancel_a_part else [1, 2])
     if operation is confirm:
         assert call().status_code == 200
-        (booking,) = world.db.bookings.find()
+        (booking,) = world.find_bookings()
         assert world.paid(booking) == 4000
