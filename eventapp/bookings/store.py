@@ -188,7 +188,7 @@ def find_offers(
     where = {**_build_offers_filter(user_id), "eventId": event_id}
     if booking_id is not None:
         where["_id"] = booking_id
-    return list(_bookings(db).find(where).sort("createdAt", DESCENDING).limit(limit))
+    return list(_bookings(db).find(where).sort(NEWEST_FIRST).limit(limit))
 
 
 def find_held_of_user(db: Db, user_id: ObjectId) -> list[StoredBooking]:
@@ -371,7 +371,7 @@ def set_attendee(db: Db, booking: StoredBooking, place: str, attendee: Attendee)
 
 def find_bookings_of_user(db: Db, user_id: ObjectId) -> list[StoredBooking]:
     """Return all bookings of a user, newest first."""
-    return list(_bookings(db).find({"userId": user_id}).sort("createdAt", DESCENDING))
+    return list(_bookings(db).find({"userId": user_id}).sort(NEWEST_FIRST))
 
 
 def set_organizer(

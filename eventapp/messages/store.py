@@ -148,7 +148,8 @@ def find_times_since(db: Db, author_id: ObjectId, since: datetime, limit: int) -
 
 def find_by_author(db: Db, author_id: ObjectId) -> list[StoredMessage]:
     """Return the messages of a user in all chats, oldest first."""
-    return list(_messages(db).find({"authorId": author_id}).sort("createdAt", ASCENDING))
+    oldest_first = [("createdAt", ASCENDING), ("_id", ASCENDING)]
+    return list(_messages(db).find({"authorId": author_id}).sort(oldest_first))
 
 
 def remove_author(db: Db, author_id: ObjectId) -> None:

@@ -88,8 +88,9 @@ def find_invitations(db: Db, organizer_id: ObjectId) -> list[StoredInvitation]:
 
 
 def find_invitations_to(db: Db, email_key: str) -> list[StoredInvitation]:
-    """Return the invitations of an address, expired ones included."""
-    return list(_invitations(db).find({"invitation.emailKey": email_key}))
+    """Return the invitations of an address, the oldest first, expired ones included."""
+    where = {"invitation.emailKey": email_key}
+    return list(_invitations(db).find(where).sort("_id", ASCENDING))
 
 
 def count_team(db: Db, organizer_id: ObjectId, now: datetime) -> int:

@@ -60,8 +60,8 @@ def find_receipts(db: Db, booking_ids: Iterable[ObjectId]) -> dict[ObjectId, Sto
 
 
 def find_receipts_of_user(db: Db, user_id: ObjectId) -> list[StoredReceipt]:
-    """Return the receipts of a user's bookings."""
-    return list(_receipts(db).find({"userId": user_id}))
+    """Return the receipts of a user's bookings, oldest first."""
+    return list(_receipts(db).find({"userId": user_id}).sort("_id", ASCENDING))
 
 
 def append_receipts(db: Db, receipts: Sequence[NewReceipt]) -> None:

@@ -160,7 +160,8 @@ def count_active_of_user(db: Db, user_id: ObjectId, limit: int) -> int:
 
 def find_all_of_user(db: Db, user_id: ObjectId) -> list[WaitlistEntry]:
     """Return the user's entries, ended ones too, newest first."""
-    return list(_entries(db).find({"userId": user_id}).sort("joinedAt", DESCENDING))
+    newest_first = [("joinedAt", DESCENDING), ("_id", DESCENDING)]
+    return list(_entries(db).find({"userId": user_id}).sort(newest_first))
 
 
 def find_active_of_user_and_event(

@@ -65,7 +65,9 @@ def copy_entries(db: Db, now: datetime) -> int:
 
 
 def _copy(db: Db, bookings: Sequence[BookingWithEntries]) -> int:
-    store.append_rows(db, [row for booking in bookings for row in _build_rows(booking)])
+    # A store returns due bookings in no particular order, and each store in another one.
+    in_order = sorted(bookings, key=lambda booking: booking["_id"])
+    store.append_rows(db, [row for booking in in_order for row in _build_rows(booking)])
     failpoint("ledger-appended")
     store.clear_due(db, bookings)
     return len(bookings)
