@@ -1,0 +1,1 @@
+"""Mutation tests: run by hand, `python -m tests.mutation FEATURE`."""
