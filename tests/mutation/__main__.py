@@ -115,6 +115,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("feature", choices=sorted(TARGETS))
     parser.add_argument("modules", nargs="*", type=Path, help="default: all modules of the feature")
+    parser.add_argument("--tests", nargs="+", help="default: the tests of the feature")
     options = parser.parse_args()
     check_operators()
     target = TARGETS[options.feature]
@@ -129,7 +130,7 @@ def main() -> int:
             "no:xdist",
             f"--basetemp={directory}/run",
         ]
-        code = pytest.main([*arguments, *target.tests], plugins=[run])
+        code = pytest.main([*arguments, *(options.tests or target.tests)], plugins=[run])
     for module in sorted({mutant.module for mutant in run.mutants}):
         counts = {name: run.counts[module, name] for name in OUTCOMES}
         print(f"{module:40}", ", ".join(f"{count} {name}" for name, count in counts.items()))

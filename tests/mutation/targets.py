@@ -32,6 +32,7 @@ TARGETS = {
         ("eventapp/inventory/*.py",),
         (
             "tests/unit/test_inventory_*.py",
+            "tests/store/test_inventory_guards.py",
             "tests/store/test_inventory_store.py",
             "tests/store/test_merged_guards.py",
             "tests/http/test_bookings_create.py",
