@@ -193,3 +193,26 @@ def test_an_update_notes_that_the_event_has_changed(db, event):
     set_fields(db, event, changedAt=long_ago)
     take(db, event)
     assert find(db, event)["changedAt"] > long_ago
+
+
+def test_only_a_change_of_available_tickets_changes_their_sum(db, event):
+    set_fields(db, event, **{"ticketTypes.0.heldTickets": 2})
+    changes = {0: {"heldTickets": -2, "soldTickets": 2}}
+    more = {"cells": {}, "quotas": {}, "queues": NO_QUEUES, "guards": {}}
+    assert store.update_stock(db, event, changes, now=utc_now(), **more) is not None
+    assert find(db, event)["available"] == 15
+
+
+def test_events_with_old_entries_are_found_by_their_time(db, event):
+    now = utc_now()
+    store.set_oldest_entry_time(db, event, now)
+    assert find(db, event)["marksSince"] == now
+    assert store.find_ids_with_entries_before(db, now, 10) == []
+    assert store.find_ids_with_entries_before(db, now + SECOND, 10) == [2]
+    assert store.find_ids_with_entries_before(db, now + SECOND, 10, without=[2]) == []
+
+
+def test_a_code_is_read_with_the_entries(db, event):
+    set_fields(db, event, promoCodes={"may": {"used": 3}, "june": {"used": 4}})
+    found = store_promo_codes.find_code_with_entries(db, 2, "may")
+    assert (found["promoCodes"], found["inFlight"]) == ({"may": {"used": 3}}, {})

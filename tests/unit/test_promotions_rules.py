@@ -78,7 +78,7 @@ def test_a_code_names_types_that_the_event_has_or_that_it_named_before(field, kn
         assert find_faults(stored(), {field: [1]}) == {field: [message]}
 
 
-@pytest.mark.parametrize(("cents", "shown"), [(1000, 10), (1001, 10.01), (1, 0.01), (100, 1)])
+@pytest.mark.parametrize(("cents", "shown"), [(1000, 10), (1001, 10.01), (1, 0.01), (9900, 99)])
 def test_an_organizer_sees_the_value_in_whole_units_if_it_is_whole(cents, shown):
     value = rules.present_promo_code(stored(value=cents), [1])["value"]
     assert (value, type(value)) == (shown, type(shown))
@@ -89,6 +89,43 @@ def test_an_organizer_sees_no_type_that_was_removed():
     assert (view["ticketTypeIds"], view["unlocks"]) == ([1], [2])
     view = rules.present_promo_code(stored(), [1, 2])
     assert (view["ticketTypeIds"], view["unlocks"]) == (None, None)
+
+
+def test_an_organizer_sees_all_fields_and_null_for_those_without_a_value():
+    view = rules.present_promo_code(stored(), [1])
+    assert view == {
+        "codeId": 1,
+        "code": "Spring",
+        "kind": "percent",
+        "value": 10,
+        **dict.fromkeys(rules.OPTIONAL_FIELDS),
+        "active": True,
+        "used": 2,
+    }
+    limits = {"maxUses": 5, "validFrom": NOON, "validUntil": NOON}
+    assert rules.present_promo_code(stored(**limits), [1]).items() >= limits.items()
+
+
+def test_a_new_code_is_active_and_unused_and_keeps_what_was_sent():
+    body = {"code": "May", "kind": "amount", "value": 9.99, "maxUses": None, "unlocks": [2, 1, 2]}
+    assert rules.make_promo_code(7, {**body, "ticketTypeIds": [3, 1, 3]}) == {
+        "codeId": 7,
+        "code": "May",
+        "kind": "amount",
+        "value": 999,
+        "active": True,
+        "used": 0,
+        "taken": False,
+        "ticketTypeIds": [1, 3],
+        "unlocks": [1, 2],
+    }
+
+
+def test_a_patch_changes_what_it_names_and_null_removes():
+    code = stored(maxUses=5, validFrom=NOON, unlocks=[2])
+    patched = rules.patch_promo_code(code, {"value": 0.29, "maxUses": None, "active": False})
+    assert patched == {**stored(value=29, active=False), "validFrom": NOON, "unlocks": [2]}
+    assert code == stored(maxUses=5, validFrom=NOON, unlocks=[2])
 
 
 def test_a_code_is_found_by_its_id():
