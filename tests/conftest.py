@@ -94,7 +94,9 @@ LONG_FILES = (
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
 # What these test does not depend on the store: the code itself, pure functions, the embedded store,
 # clients that are generated from the API document, the log, and what is refused before the store is
-# asked. They take minutes on a server, too.
+# asked. test_permission_table.py sends every route to every role, and the answer is decided in
+# Python; the tests of each route send some of these requests on both stores. All of them take
+# minutes on a server, too.
 NEED_NO_SERVER = (
     "tests/test_",
     "tests/unit/",
@@ -106,7 +108,9 @@ NEED_NO_SERVER = (
     "tests/http/test_first_steps.py",
     "tests/http/test_headers.py",
     "tests/http/test_large_bodies.py",
+    "tests/http/test_permission_table.py",
     "tests/http/test_serving.py",
+    "tests/http/test_undeclared_input.py",
     "tests/pages/test_files.py",
     "tests/pages/test_structured_data.py",
     "tests/store/test_embedded_disk.py",

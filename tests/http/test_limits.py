@@ -16,7 +16,7 @@ from eventapp.payments.errors import EventRefused
 from tests import factories
 from tests.api_tokens import TokenCaller
 from tests.bookings_factories import Caller, event_of
-from tests.conftest import MONGO_URI, make_database_uri
+from tests.conftest import MONGO_URI, make_database_uri, needs_no_server
 from tests.live import Server, eventually
 from tests.redis_server import redis_server, redis_url
 
@@ -286,12 +286,14 @@ def test_servers_share_one_limit(make_app):
     storage.client.drop_database(storage.counters.database)
 
 
+@needs_no_server
 def test_processes_share_one_count_in_redis():
     with redis_server() as port:
         assert count_in_two_processes(redis_url(port)) == list(range(1, 101))
         assert 0 < redis.Redis(port=port).ttl("LIMITS:reads/x/1") <= 60
 
 
+@needs_no_server
 def test_servers_share_one_limit_in_redis(tmp_path_factory):
     """The two servers share nothing but Redis."""
     with redis_server() as port:
