@@ -3,7 +3,7 @@
 Each test of this package runs whole histories: buyers, an organizer and a payment provider use
 several simulated processes of the application at once. A scheduler lets one of them run until its
 next call of the store, and then chooses the next one at random. At such a point it may also kill a
-process, suspend one for a minute, let the clock jump, or lose a request to the store or its reply.
+process, suspend one for a minute, or lose a request to the store or its reply.
 After each step the invariants of the stock are checked, and all others once everything is at rest.
 
 The seed of the random numbers determines the whole history: `python -m tests.simulation SEED`

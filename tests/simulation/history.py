@@ -51,7 +51,7 @@ LAST_JOB = "complete-past"
 HISTORY_KINDS, WITH_CODES, WITH_QUOTAS = 5, 0, 3
 TWO_DATES = [*FAR_SCHEDULE, {"date": "2099-06-16", "location": "Volos"}]
 CODE = {"code": "Half", "kind": "percent", "value": 50}
-ADMIN = Actor(user_id=ObjectId(), role="admin")
+ADMIN = Actor(user_id=ObjectId(bytes(12)), role="admin")
 # The job that makes the mails of accounts needs it, although nobody here asks for one.
 OUTBOX = Outbox(sealer=Sealer("a secret of the simulation", "mails"))
 LINK_KEYS = LinkKeys("a secret of the simulation")

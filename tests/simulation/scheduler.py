@@ -17,6 +17,7 @@ from unittest import mock
 from bson import ObjectId, objectid
 from greenlet import getcurrent, greenlet
 
+from eventapp.bookings.sales import batches
 from eventapp.core.batched_reads import BatchedReads
 
 # The moment at which every history begins.
@@ -259,6 +260,8 @@ def simulated_time(scheduler: Scheduler, modules: list[types.ModuleType]) -> Ite
         mock.patch.object(objectid, "time", id_time),
         mock.patch.object(ObjectId, "_inc", 0),
         mock.patch.object(ObjectId, "_random", return_value=bytes(5)),
+        # So do the references of bookings, from numbers of their own.
+        mock.patch.object(batches, "secrets", random.Random(scheduler.seed)),
         # These batches are global, and all simulated processes are in one. A killed process would
         # leave a batch that never ends to the others.
         mock.patch.object(BatchedReads, "find_many", _read_alone),

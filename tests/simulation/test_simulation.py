@@ -74,8 +74,9 @@ def test_every_history_keeps_the_invariants() -> None:
     assert [status for status, _ in results] == [0] * WORKERS, "\n".join(out for _, out in results)
 
 
-def test_a_seed_determines_its_history() -> None:
-    first, second = (finish(start("11")) for _ in range(2))
+@pytest.mark.parametrize("seed", [11, 18])  # In the second, an offer is refused by its reference.
+def test_a_seed_determines_its_history(seed: int) -> None:
+    first, second = (finish(start(str(seed))) for _ in range(2))
     assert first[0] == 0
     assert first == second
 
