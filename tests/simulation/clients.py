@@ -118,10 +118,11 @@ class World(Protocol):
 
 
 class Client:
-    """The requests of one user."""
+    """The requests of one user, whose id is `user_id`."""
 
     def __init__(self, world: World, actor: Actor) -> None:
         self._world, self._actor = world, actor
+        self.user_id = actor.require_user_id()
         self._random = world.scheduler.random
         self._bookings: list[ObjectId] = []
         self._sent: list[Purchase] = []

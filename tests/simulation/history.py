@@ -4,8 +4,9 @@ import operator
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 from bson import ObjectId
@@ -32,13 +33,15 @@ from eventapp.promotions import service as promotions
 from tests.factories import FAR_SCHEDULE, make_event
 from tests.simulation import invariants
 from tests.simulation.clients import Client, KnownPrice, Outcome, Server, choose_quota
+from tests.simulation.mails import SimulatedMailServer, check_mails
 from tests.simulation.provider import SimulatedProvider
 from tests.simulation.scheduler import Faults, Process, Scheduler, simulated_time
 from tests.simulation.store import SimulatedStore, failpoints
 
+MAIL_JOB = "mail"
 # The jobs that change neither tickets nor money.
 OTHER_JOBS = {
-    *("roll-day", "complete-past", "mail", "low-tickets", "reports", "chats", "photos"),
+    *("roll-day", "complete-past", MAIL_JOB, "low-tickets", "reports", "chats", "photos"),
     *("count-sales", "count-money", "rank-events", "erasures"),
     *("account-mails", "password-resets", "tell-old-holders", "email-changes"),
     *("webhook-facts", "webhooks", "webhook-retries", "webhook-notices", "old-webhooks"),
@@ -46,13 +49,13 @@ OTHER_JOBS = {
 # This one closes waitlists whose first entry was claimed for an offer when the event was cancelled.
 # It runs at the end.
 LAST_JOB = "complete-past"
-# Of every five histories, one has events with a promo code, and another has events with two dates
-# and quotas. The others have neither, so that the seeds at which each missing guard is found stay.
-HISTORY_KINDS, WITH_CODES, WITH_QUOTAS = 5, 0, 3
+# Of every five histories, one has events with a promo code, one has clocks that jump, one has users
+# with mail addresses, and one has events with two dates and quotas.
+HISTORY_KINDS, WITH_CODES, WITH_JUMPS, WITH_MAILS, WITH_QUOTAS = 5, 0, 1, 2, 3
 TWO_DATES = [*FAR_SCHEDULE, {"date": "2099-06-16", "location": "Volos"}]
 CODE = {"code": "Half", "kind": "percent", "value": 50}
 ADMIN = Actor(user_id=ObjectId(bytes(12)), role="admin")
-# The job that makes the mails of accounts needs it, although nobody here asks for one.
+# The job that makes the mails of accounts needs a sealer, although nobody here asks for one.
 OUTBOX = Outbox(sealer=Sealer("a secret of the simulation", "mails"))
 LINK_KEYS = LinkKeys("a secret of the simulation")
 LIMITS = Limits(
@@ -72,6 +75,8 @@ THINK_SECONDS = (0, 0, 0, 0, 0, 1, 59.9, 65)
 # How late the payment provider delivers an event, and how often it tries if a server fails.
 DELIVERY_SECONDS, MAX_DELIVERIES = (0, 0, 1, 30, 90), 3
 CLOCK_ERRORS = (0, 0, 0, -90, 90)
+# What a clock that has jumped shows more than the true time, in seconds.
+JUMPS = (-90, -5, 0, 5, 90)
 
 
 @dataclass
@@ -83,6 +88,8 @@ class History:
         cancelling: the bookings of which somebody is about to cancel tickets.
         cancelled: the requests to cancel tickets that succeeded: see `invariants.check_answers`.
         prices: what the organizer knows of the price of each ticket type: see `clients.World`.
+        numbers: the random numbers; None for those of the seed.
+        failure: the error with which the history has ended, if it was kept.
         failures: exceptions that no client and no job should ever meet.
     """
 
@@ -93,10 +100,12 @@ class History:
     cancelled: list[tuple[ObjectId, CancellationRequest, int]] = field(default_factory=list)
     prices: dict[tuple[int, int], KnownPrice] = field(default_factory=dict)
     failures: list[Exception] = field(default_factory=list)
+    numbers: Random | None = None
+    failure: AssertionError | None = None
 
     def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.seed, check=self._check_step)
-        self.random = self.scheduler.random
+        self.random = self.numbers or Random(self.seed)
+        self.scheduler = Scheduler(self.seed, self.random, check=self._check_step)
         self.provider = SimulatedProvider(
             self.scheduler,
             failure=self.random.choice([0, 0, 0.05]),
@@ -105,6 +114,7 @@ class History:
         )
         self.provider.spawn, self.provider.report = self._spawn, self._deliver
         self.servers: list[Server] = []
+        self._processes: list[Process] = []
         self._checked: list[dict[str, Any]] = []
         self.action_weights = [
             4,
@@ -114,6 +124,10 @@ class History:
         self.hold_chance = self.random.choice([0, 0.5, 1])
         self.has_codes = self.seed % HISTORY_KINDS == WITH_CODES
         self.has_quotas = self.seed % HISTORY_KINDS == WITH_QUOTAS
+        self.has_mails = self.seed % HISTORY_KINDS == WITH_MAILS
+        self.mail_server = SimulatedMailServer(
+            self.scheduler, failure=self.random.choice([0, 0.1]) if self.has_mails else 0
+        )
         self._unfinished = 0
 
     def run(self) -> None:
@@ -170,6 +184,15 @@ class History:
         for number in range(self.random.randint(2, 4)):
             self._start_client(f"client {number}")
         self._start_organizer()
+        if self.seed % HISTORY_KINDS == WITH_JUMPS:
+            self.scheduler.spawn("clocks", self._let_clocks_jump, None)
+
+    def _let_clocks_jump(self) -> None:
+        while True:
+            self.scheduler.pause(seconds=self.random.uniform(1, 40))
+            process = self.random.choice([each for each in self._processes if each.is_alive])
+            process.clock_error = timedelta(seconds=self.random.choice(JUMPS))
+            self.scheduler.note(f"{process.name} is {process.clock_error.total_seconds()} s off")
 
     def _add_quota(self, event: dict[str, Any]) -> None:
         editing.edit_event(
@@ -193,10 +216,12 @@ class History:
     def _start_process(self, name: str) -> Server:
         error = timedelta(seconds=self.random.choice(CLOCK_ERRORS))
         inventory, providers = Inventory(self.store.db), Providers(self.provider)
+        outbox = replace(OUTBOX, connect=self.mail_server.connect)
         context = BookingContext(
-            self.store.db, inventory, LIMITS, providers, OUTBOX, link_keys=LINK_KEYS
+            self.store.db, inventory, LIMITS, providers, outbox, link_keys=LINK_KEYS
         )
-        return Server(Process(name, error), context)
+        self._processes.append(Process(name, error))
+        return Server(self._processes[-1], context)
 
     def _check_step(self) -> None:
         documents = self.store.read("events") + self.store.read("bookings")
@@ -215,7 +240,7 @@ class History:
 
         def work() -> None:
             while True:
-                for job_name in self.random.sample(_list_jobs(), 2):
+                for job_name in self.random.sample(self._list_jobs(), 2):
                     self._run_job(worker, job_name)
                 self.scheduler.pause(seconds=self.random.uniform(1, 20))
 
@@ -249,6 +274,8 @@ class History:
     def _start_client(self, name: str) -> None:
         """Start the devices of a user, which act at the same time and know the same bookings."""
         client = Client(self, Actor(user_id=ObjectId(), role="attendee"))
+        if self.has_mails:
+            self._store_user(client.user_id, name)
 
         def act() -> None:
             for _ in range(self.random.randint(2, 5)):
@@ -259,6 +286,11 @@ class History:
         for device in range(self.random.randint(1, 2)):
             self._unfinished += 1
             self.scheduler.spawn(f"{name}.{device}", act, None)
+
+    def _store_user(self, user_id: ObjectId, name: str) -> None:
+        email = f"{name.replace(' ', '.')}@example.org"
+        user = {"_id": user_id, "name": name, "email": email, "emailKey": email, "role": "attendee"}
+        self.store.db.users.insert_one(user)
 
     def _start_organizer(self) -> None:
         organizer = Client(self, ADMIN)
@@ -326,16 +358,19 @@ class History:
         """Let the worker finish everything, without faults, and check the result."""
         self.scheduler.note("the last client has gone")
         self.scheduler.faults, self.provider.failure, self.provider.spawn = Faults(), 0, None
+        self.mail_server.failure = 0
         worker = self._start_process("last worker")
         worker.process.clock_error = timedelta()
         for _round in range(self._count_rounds()):
             self.scheduler.now += ROUND_SECONDS
-            for name in [*_list_jobs(), LAST_JOB]:
+            for name in [*self._list_jobs(), LAST_JOB]:
                 self._run_job(worker, name)
             if self._is_at_rest():
                 break
         invariants.check_rest(self.store, self.provider)
         invariants.check_answers(self.store, self.told, self.cancelled)
+        if self.has_mails:
+            check_mails(self.store, self.mail_server)
         faults = list(auditing.check(worker.context, self.scheduler.time_of()))
         assert not faults, repr(faults)
 
@@ -354,11 +389,13 @@ class History:
             invariants.check_rest(self.store, self.provider)
         except AssertionError:
             return False
+        if self.has_mails and any("doneAt" not in mail for mail in self.store.read("mails")):
+            return False
         return not any(booking.get("status") == "held" for booking in self.store.read("bookings"))
 
-
-def _list_jobs() -> list[str]:
-    return [name for name in jobs.JOBS if name not in OTHER_JOBS]
+    def _list_jobs(self) -> list[str]:
+        others = OTHER_JOBS - {MAIL_JOB} if self.has_mails else OTHER_JOBS
+        return [name for name in jobs.JOBS if name not in others]
 
 
 def _find_modules_with_time() -> list[types.ModuleType]:

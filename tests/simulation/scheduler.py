@@ -95,16 +95,21 @@ class Scheduler:
         now: seconds since START.
         check: called after each step; raises AssertionError if an invariant does not hold.
         trace: one line for each step and fault.
+        random: the random numbers that decide everything.
+        steps: how many steps there were.
+        max_steps: a history with more steps fails.
     """
 
     seed: int
+    random: random.Random
     faults: Faults = field(default_factory=Faults)
     check: Callable[[], None] = lambda: None
     now: float = 0.0
     trace: list[str] = field(default_factory=list)
+    steps: int = 0
+    max_steps: int = MAX_STEPS
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
         self._tasks: list[Task] = []
         self._dead: list[Task] = []
         self._current: Task | None = None
@@ -168,9 +173,10 @@ class Scheduler:
         Raises:
             AssertionError: an invariant does not hold, or the tasks never come to rest.
         """
-        for _step in range(MAX_STEPS):
+        while self.steps <= self.max_steps:
             if until():
                 return
+            self.steps += 1
             self._run_step(self._choose())
             self.check()
         raise NeverAtRest("the history does not end")
