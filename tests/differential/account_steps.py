@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.differential.pair import PASSWORD, Call, Wait
+from tests.differential.pair import PASSWORD, Step
 from tests.differential.requests import (
     ATTENDEES,
     EVENT_IDS,
@@ -12,15 +12,16 @@ from tests.differential.requests import (
     PROFILE,
     call,
     known,
+    queries,
 )
-from tests.differential.values import DATES, MOMENTS, ZONES, of, optional, record, texts, words
+from tests.differential.values import DATES, MOMENTS, ZONES, of, record, texts, words
 
 # How often each step comes, compared with the others.
-ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
+ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Step]]] = [
     (
         1,
         call(
-            "GET", "/api/notifications", query=optional({**LISTS, "unread": of("true", "false")}, 3)
+            "GET", "/api/notifications", query=queries({**LISTS, "unread": of("true", "false")}, 3)
         ),
     ),
     (1, call("POST", "/api/notifications/{notification}/read")),
@@ -33,7 +34,7 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "/api/analytics/revenue",
             *ORGANIZERS,
             "admin",
-            query=optional(
+            query=queries(
                 {
                     "interval": of("day", "week", "month"),
                     "timezone": of(*ZONES),
@@ -51,7 +52,7 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "/api/analytics/events",
             *ORGANIZERS,
             "admin",
-            query=optional(
+            query=queries(
                 {
                     **LISTS,
                     "sortBy": of("revenue", "sold", "utilization"),
@@ -69,7 +70,7 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "GET",
             "/api/admin/users",
             "admin",
-            query=optional(
+            query=queries(
                 {
                     **LISTS,
                     "search": words() | of("a", "example", "@"),
@@ -85,7 +86,7 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "GET",
             "/api/admin/events",
             "admin",
-            query=optional(
+            query=queries(
                 {
                     **LISTS,
                     "sortBy": of("revenue", "sold", "utilization"),
@@ -95,14 +96,14 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             ),
         ),
     ),
-    (1, call("GET", "/api/admin/waitlist", "admin", query=optional(LISTS, 2))),
+    (1, call("GET", "/api/admin/waitlist", "admin", query=queries(LISTS, 2))),
     (
         1,
         call(
             "GET",
             "/api/admin/payments",
             "admin",
-            query=optional(
+            query=queries(
                 {
                     **LISTS,
                     "state": of("succeeded", "refunded"),
@@ -139,16 +140,16 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
         1,
         call(
             "PATCH",
-            "/api/webhooks/{webhook}",
+            "/api/webhooks/{webhookId}",
             *ORGANIZERS,
             body=record({}, enabled=st.booleans(), eventIds=of(None, [1])),
         ),
     ),
-    (1, call("DELETE", "/api/webhooks/{webhook}", *ORGANIZERS)),
-    (1, call("GET", "/api/webhooks/{webhook}/deliveries", *ORGANIZERS, query=optional(LISTS, 2))),
+    (1, call("DELETE", "/api/webhooks/{webhookId}", *ORGANIZERS)),
+    (1, call("GET", "/api/webhooks/{webhookId}/deliveries", *ORGANIZERS, query=queries(LISTS, 2))),
     (1, call("GET", "/api/auth/tokens")),
-    (1, call("DELETE", "/api/auth/tokens/{token_}", *ORGANIZERS)),
-    (1, call("GET", "/api/auth/sessions", query=optional(LISTS, 2))),
+    (1, call("DELETE", "/api/auth/tokens/{tokenId}", *ORGANIZERS)),
+    (1, call("GET", "/api/auth/sessions", query=queries(LISTS, 2))),
     (1, call("DELETE", "/api/auth/sessions/{session}")),
     (1, call("GET", "/api/auth/profile")),
     (2, call("PUT", "/api/auth/profile", body=PROFILE)),
@@ -222,7 +223,7 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "GET",
             "/api/users",
             "admin",
-            query=optional(
+            query=queries(
                 {
                     **LISTS,
                     "search": words() | of("a", "example"),
@@ -250,13 +251,13 @@ ACCOUNT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "/api/users/{user}",
             "admin",
             *ATTENDEES,
-            query=optional({"transferTo": known("user")}, 2),
+            query=queries({"transferTo": known("user")}, 2),
         ),
     ),
     (1, call("GET", "/api/users/{user}/export", "admin", *ATTENDEES)),
-    (1, call("GET", "/api/users/{user}/bookings", "admin", *ATTENDEES, query=optional(LISTS, 2))),
+    (1, call("GET", "/api/users/{user}/bookings", "admin", *ATTENDEES, query=queries(LISTS, 2))),
     (1, call("GET", "/api/organizers/{user}")),
-    (1, call("GET", "/api/organizers/{user}/events", query=optional(LISTS, 2))),
+    (1, call("GET", "/api/organizers/{user}/events", query=queries(LISTS, 2))),
     (
         1,
         call(

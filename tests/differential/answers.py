@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 # ObjectIds, references of bookings, JSON web tokens and cursors, other tokens with their prefixes.
 RANDOM = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{24}(?![0-9a-f])|EVT-[0-9A-Z]{6}\b|eyJ[\w.=-]{16,}"
-    r"|\b(?:ev[a-z]|lnk|whsec)_[\w-]{6,}",
+    r"|\b(?:ev[a-z]|lnk|whsec|msg)_[\w-]{6,}",
     re.ASCII,
 )
 # The fields that hold other random values, if these are long. Short codes are of errors and of
@@ -108,5 +108,5 @@ def _walk(first: Any, second: Any, kind: str, field: str = "") -> Iterator[tuple
     elif isinstance(first, list):
         for one, other in zip(first, second, strict=True):
             yield from _walk(one, other, kind, field)
-    elif isinstance(first, str):
+    elif isinstance(first, str) and first != second:
         yield (kind if field in ("_id", "id") else field), (first, second)

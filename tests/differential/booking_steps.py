@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.differential.pair import PASSWORD, Call, Wait
+from tests.differential.pair import PASSWORD, Step
 from tests.differential.requests import (
     ALL_SCOPES,
     ATTENDEES,
@@ -20,11 +20,12 @@ from tests.differential.requests import (
     WAITS,
     call,
     known,
+    queries,
 )
-from tests.differential.values import MOMENTS, of, optional, record, texts, words
+from tests.differential.values import MOMENTS, of, record, texts, words
 
 # How often each step comes, compared with the others.
-BOOKING_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
+BOOKING_STEPS: list[tuple[int, SearchStrategy[Step]]] = [
     (10, BOOK),
     (3, WAITS),
     (1, call("GET", f"{EVENT}/stats", *ORGANIZERS)),
@@ -34,20 +35,20 @@ BOOKING_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "GET",
             f"{EVENT}/bookings",
             *ORGANIZERS,
-            query=optional({**LISTS, "status": of("held", "confirmed", "cancelled", "expired")}, 3),
+            query=queries({**LISTS, "status": of("held", "confirmed", "cancelled", "expired")}, 3),
         ),
     ),
     (1, call("GET", f"{EVENT}/bookings.csv", *ORGANIZERS)),
     (1, call("GET", f"{EVENT}/attendees.csv", *ORGANIZERS)),
     (1, call("GET", f"{EVENT}/payments.csv", *ORGANIZERS)),
-    (1, call("GET", f"{EVENT}/waitlist", *ORGANIZERS, query=optional(LISTS, 2))),
+    (1, call("GET", f"{EVENT}/waitlist", *ORGANIZERS, query=queries(LISTS, 2))),
     (
         2,
         call(
             "GET",
             f"{EVENT}/attendees",
             *ORGANIZERS,
-            query=optional(
+            query=queries(
                 {
                     **LISTS,
                     "search": words(),
@@ -120,8 +121,8 @@ BOOKING_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             ),
         ),
     ),
-    (1, call("GET", "/api/waitlist", *ATTENDEES, query=optional(LISTS, 2))),
-    (2, call("GET", "/api/waitlist/notifications", *ATTENDEES, query=optional(LISTS, 2))),
+    (1, call("GET", "/api/waitlist", *ATTENDEES, query=queries(LISTS, 2))),
+    (2, call("GET", "/api/waitlist/notifications", *ATTENDEES, query=queries(LISTS, 2))),
     (
         2,
         call(
@@ -138,7 +139,7 @@ BOOKING_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "GET",
             "/api/bookings",
             *ATTENDEES,
-            query=optional(
+            query=queries(
                 {
                     **LISTS,
                     "status": of("held", "confirmed", "cancelled", "x"),
@@ -151,7 +152,7 @@ BOOKING_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
     ),
     (1, call("GET", BOOKING, *ATTENDEES)),
     (1, call("DELETE", BOOKING, *ATTENDEES)),
-    (1, call("GET", "/api/bookings/reference/{reference}", *ATTENDEES)),
+    (1, call("GET", "/api/bookings/reference/{bookingReference}", *ATTENDEES)),
     (2, call("PUT", f"{BOOKING}/cancel", *ATTENDEES)),
     (1, call("POST", f"{BOOKING}/resend", *ATTENDEES)),
     (
@@ -173,7 +174,7 @@ BOOKING_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             "GET",
             f"{BOOKING}/receipt",
             *ATTENDEES,
-            query=optional({"format": of("json", "html", "pdf", "x")}, 2),
+            query=queries({"format": of("json", "html", "pdf", "x")}, 2),
         ),
     ),
     (3, call("GET", f"{BOOKING}/tickets", *ATTENDEES)),

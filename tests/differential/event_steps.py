@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.differential.pair import Call, Wait
+from tests.differential.pair import FEED, Step
 from tests.differential.requests import (
     ANYBODY,
     ATTENDEES,
@@ -21,6 +21,7 @@ from tests.differential.requests import (
     SEARCH,
     SMALL,
     call,
+    queries,
 )
 from tests.differential.values import (
     CATEGORIES,
@@ -30,7 +31,6 @@ from tests.differential.values import (
     PRICES,
     ZONES,
     of,
-    optional,
     record,
     sale_terms,
     texts,
@@ -38,7 +38,7 @@ from tests.differential.values import (
 )
 
 # How often each step comes, compared with the others.
-EVENT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
+EVENT_STEPS: list[tuple[int, SearchStrategy[Step]]] = [
     (4, CREATE_EVENT),
     (14, SEARCH),
     (2, call("GET", EVENT, headers=DEVICES)),
@@ -106,7 +106,7 @@ EVENT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
         call(
             "GET",
             f"{EVENT}/availability",
-            query=optional({**LISTS, "scheduleId": SMALL, "ticketTypeId": SMALL}, 4),
+            query=queries({**LISTS, "scheduleId": SMALL, "ticketTypeId": SMALL}, 4),
         ),
     ),
     (
@@ -153,14 +153,14 @@ EVENT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
         1,
         call(
             "PATCH",
-            f"{EVENT}/promo-codes/{{code_}}",
+            f"{EVENT}/promo-codes/{{number}}",
             *ORGANIZERS,
             body=record({}, code=CODES, **CODE_FIELDS),
         ),
     ),
-    (1, call("DELETE", f"{EVENT}/promo-codes/{{code_}}", *ORGANIZERS)),
+    (1, call("DELETE", f"{EVENT}/promo-codes/{{number}}", *ORGANIZERS)),
     (1, call("GET", f"{EVENT}/promo-codes", *ORGANIZERS)),
-    (1, call("GET", f"{EVENT}/log", *ORGANIZERS, query=optional(LISTS, 2))),
+    (1, call("GET", f"{EVENT}/log", *ORGANIZERS, query=queries(LISTS, 2))),
     (
         2,
         call(
@@ -175,21 +175,21 @@ EVENT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             headers=KEYS,
         ),
     ),
-    (1, call("GET", f"{EVENT}/announcements", *ANYBODY, query=optional(LISTS, 2))),
+    (1, call("GET", f"{EVENT}/announcements", *ANYBODY, query=queries(LISTS, 2))),
     (1, call("DELETE", f"{EVENT}/announcements/{{announcement}}", *ORGANIZERS)),
     (1, call("POST", f"{EVENT}/messages", *ATTENDEES, *ORGANIZERS, body=record({"text": texts()}))),
-    (1, call("GET", f"{EVENT}/messages", query=optional({**LISTS, "after": of(0, 1, 5)}, 3))),
+    (1, call("GET", f"{EVENT}/messages", query=queries({**LISTS, "after": of(0, 1, 5)}, 3))),
     (1, call("DELETE", f"{EVENT}/messages/{{message}}", *ATTENDEES, *ORGANIZERS)),
     (1, call("POST", f"{EVENT}/devices", *ORGANIZERS, body=record({"name": words()}))),
     (1, call("GET", f"{EVENT}/devices", *ORGANIZERS)),
-    (1, call("DELETE", f"{EVENT}/devices/{{device}}", *ORGANIZERS)),
+    (1, call("DELETE", f"{EVENT}/devices/{{deviceId}}", *ORGANIZERS)),
     (1, call("GET", f"{EVENT}/calendar.ics")),
     (
         1,
         call(
             "GET",
             "/api/events.ics",
-            query=optional(
+            query=queries(
                 {
                     name: FILTERS[name]
                     for name in ("search", "category", "city", "tags", "near", "onSale")
@@ -206,9 +206,8 @@ EVENT_STEPS: list[tuple[int, SearchStrategy[Call | Wait]]] = [
             query=st.fixed_dictionaries({"q": words() | words().map(lambda word: word[:2])}),
         ),
     ),
-    (1, call("GET", "/api/events/popular", query=optional({"limit": of(1, 3, 0)}, 2))),
-    # What follows a cursor depends on the true time since the changes, in seconds.
-    (1, call("GET", "/api/events/changes", query=optional({**LISTS, "cursor": of("", "x")}, 2))),
+    (1, call("GET", "/api/events/popular", query=queries({"limit": of(1, 3, 0)}, 2))),
+    (1, call("GET", FEED, query=queries({**LISTS, "cursor": of("", "x")}, 2))),
     (1, call("GET", "/api/favorites", headers=DEVICES)),
     (
         2,

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,6 +91,21 @@ class Wait:
 
     def __str__(self) -> str:
         return f"{self.seconds} s pass, and the worker runs"
+
+
+@dataclass(frozen=True)
+class NextPage:
+    """The call of the newest answer that had a `nextCursor`, with this cursor."""
+
+    def __str__(self) -> str:
+        return "GET the next page"
+
+
+Step = Call | Wait | NextPage
+# What follows a cursor of this list depends on the true time since the changes, in seconds.
+FEED = "/api/events/changes"
+# What NextPage calls as long as no answer had a cursor.
+FIRST_PAGE = Call("GET", "/api/events", query={"limit": "1"})
 
 
 @dataclass
@@ -193,15 +208,16 @@ class Pair:
     """Both applications."""
 
     def __init__(self, embedded: Side, server: Side) -> None:
-        self.sides, self.clock, self._known = (embedded, server), Clock(), KnownObjects()
+        self.sides, self.clock = (embedded, server), Clock()
+        self._known, self._next_page = KnownObjects(), FIRST_PAGE
 
-    def run(self, program: list[Call | Wait]) -> None:
+    def run(self, program: list[Step]) -> None:
         """Run a program from the start.
 
         Raises:
             Difference: an answer differs. Its text lists the calls.
         """
-        self.clock.now, self._known = START, KnownObjects()
+        self.clock.now, self._known, self._next_page = START, KnownObjects(), FIRST_PAGE
         done: list[str] = []
         with fixed_clock(self.clock):
             users = {name: ObjectId() for name in USERS}
@@ -220,7 +236,8 @@ class Pair:
         first, second = (side.run_jobs(self.clock.now) for side in self.sides)
         return first, second
 
-    def _call(self, call: Call) -> tuple[Any, Any]:
+    def _call(self, step: Call | NextPage) -> tuple[Any, Any]:
+        call = self._next_page if isinstance(step, NextPage) else step
         found = [
             side.send(call, lambda text, n=number: self._resolve(text, n))
             for number, side in enumerate(self.sides)
@@ -230,7 +247,12 @@ class Pair:
             for response, side in zip(found, self.sides, strict=True)
         )
         if first == second:
-            self._known.add_answers((read_body(found[0]), read_body(found[1])))
+            bodies = (read_body(found[0]), read_body(found[1]))
+            self._known.add_answers(bodies)
+            is_page = isinstance(bodies[0], dict) and bodies[0].get("nextCursor")
+            if is_page and call.path != FEED:
+                query = {**call.query, "cursor": "<nextCursor:0>"}
+                self._next_page = replace(call, query=query)
             if "ETag" in found[0].headers:
                 self._known.add("etag", (found[0].headers["ETag"], found[1].headers["ETag"]))
         return first, second

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.differential.account_steps import ACCOUNT_STEPS
 from tests.differential.booking_steps import BOOKING_STEPS
 from tests.differential.event_steps import EVENT_STEPS
-from tests.differential.pair import Call, Wait
+from tests.differential.pair import Call, NextPage, Step
 
 
 def make_event(title: str, place: dict[str, Any], **changes: Any) -> Call:
@@ -42,17 +42,17 @@ FIRST_CALLS = [
     make_booking("bob", 1, 2, quantity=2, hold=True),
     make_booking("ann", 2, 1, hold=True),
     Call("POST", "/api/waitlist", "bob", body={"eventId": 1, "ticketTypeId": 1, "quantity": 2}),
-    Call("GET", "/api/bookings/<booking:1>/tickets", "ann"),
+    Call("GET", "/api/bookings/<booking:2>/tickets", "ann"),
 ]
 MAX_STEPS = 45
-WEIGHTED_STEPS = [*EVENT_STEPS, *BOOKING_STEPS, *ACCOUNT_STEPS]
+WEIGHTED_STEPS = [(8, st.just(NextPage())), *EVENT_STEPS, *BOOKING_STEPS, *ACCOUNT_STEPS]
 # None comes first, so that hypothesis shrinks a step to none.
 STEPS = [None, *(step for weight, step in WEIGHTED_STEPS for _ in range(weight))]
 NUMBERS = st.sampled_from(range(len(STEPS)))
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> list[Call | Wait]:
+def programs(draw: st.DrawFn) -> list[Step]:
     """Programs of the first calls and at most MAX_STEPS more. To shrink one leaves steps out."""
     chosen = (STEPS[draw(NUMBERS)] for _ in range(MAX_STEPS))
     return [*FIRST_CALLS, *(draw(step) for step in chosen if step is not None)]

@@ -27,8 +27,9 @@ from tests.differential.values import (
 # Olga has the events that exist at the start.
 ATTENDEES, ORGANIZERS = ("ann", "ann", "bob"), ("olga", "olga", "olga", "otto")
 ANYBODY = ("", "admin", "olga", "otto", "ann", "bob", "ann", "olga")
-EVENT_IDS = of(1, 1, 1, 2, 2, 3, 4, 5, 99)
+EVENT_IDS = of(1, 1, 1, 2, 2, 2, 3, 4, 99)
 SMALL = of(1, 1, 2, 3, 9)
+ODD_PARAMETERS = ("", "x", "-1", "0", "1.5", "1e400", "NaN", "9" * 30, "é", "true", "1,2", "a\x00")
 # What stands for a part of a path.
 PATH_PARTS = {
     "event": EVENT_IDS.map(str) | of("0", "abc", "1.0", "9" * 30, "-1", "%00", "é"),
@@ -40,6 +41,15 @@ PATH_PARTS = {
 def known(kind: str) -> SearchStrategy[str]:
     """A reference to one of the newest objects of a kind."""
     return of(0, 0, 0, 1, 1, 2, 3).map(lambda number: f"<{kind}:{number}>")
+
+
+@st.composite
+def queries(draw: st.DrawFn, fields: dict[str, SearchStrategy[Any]], one_in: int) -> dict[str, Any]:
+    """Queries that have each parameter once in some times. One in ten has a wrong parameter."""
+    query = draw(optional(fields, one_in))
+    if not query or draw(st.integers(0, 9)):
+        return query
+    return {**query, draw(st.sampled_from(sorted(query))): draw(of(*ODD_PARAMETERS))}
 
 
 @st.composite
@@ -77,34 +87,33 @@ def call(
     )
 
 
-PAGES = {
-    "limit": of(1, 1, 2, 2, 3, 100, 0, 101, "x", ""),
-    "page": of(1, 2, 3, 0, 10**9, 10**10, "x"),
-    "cursor": known("nextCursor") | of("", "x", "eyJ9"),
-}
+# Filters of the list of events. Their values are valid, but not always together.
 FILTERS = {
     "search": texts() | words(),
-    "upcoming": of("true", "false", "1", "x"),
+    "upcoming": of("true", "false"),
     "mine": of("true", "false"),
-    "sortBy": of("eventId", "title", "date", "schedule.date", "price", "ticketTypes.price",
-                 "popularity", "distance", "x"),
+    "sortBy": of("eventId", "title", "date", "schedule.date", "price", "popularity"),
     "sortOrder": of("asc", "desc"),
-    "order": of("asc", "desc", "x"),
-    "category": of(*CATEGORIES, "x", "concert,other"),
+    "category": of(*CATEGORIES),
     "city": of(*CITIES) | words(),
     "tags": st.lists(of(*TAGS), min_size=1, max_size=2).map(",".join),
-    "organizerId": known("user") | of("x"),
-    "dateFrom": of(*DATES, "x"),
-    "dateTo": of(*DATES, *MOMENTS),
-    "minPrice": of(*PRICES, -1, "x", "1e3"),
-    "maxPrice": of(*PRICES, "NaN"),
+    "organizerId": known("user"),
+    "dateFrom": of(*DATES[:4]),
+    "dateTo": of(*DATES[4:]),
+    "minPrice": of(*PRICES[:4]),
+    "maxPrice": of(*PRICES[3:]),
     "availableOnly": of("true", "false"),
     "onSale": of("true", "false"),
-    "near": of(*PLACES).map(lambda place: f"{place[0]},{place[1]}") | of("x", "91,0", "1"),
-    "radius": of(0, 1, 5, 50, 500, 501, 0.001),
-    "bbox": of("-180,-90,180,90", "22,39,23,40", "170,-10,-170,10", "0,0,0,0", "1,2,3"),
-    "facets": of("category", "city,tags", "category,city,tags,month", "x"),
-}  # fmt: skip
+    "near": of(*PLACES).map(lambda place: f"{place[0]},{place[1]}"),
+    "bbox": of("-180,-90,180,90", "22,39,23,40", "170,-10,-170,10", "0,0,0,0"),
+    "facets": of("category", "city,tags", "category,city,tags,month"),
+    "limit": of("1", "2", "100"),
+    "cursor": known("nextCursor"),
+}
+NEAR = st.fixed_dictionaries(
+    {"near": FILTERS["near"], "sortBy": of("distance", "date")},
+    optional={"radius": of("0", "1", "50", "500"), "limit": of("1", "2")},
+)
 DEVICES = optional({"X-Device-Id": of("device-0001", "device-0002", "x")}, 3)
 KEYS = optional({"Idempotency-Key": of("key-1", "key-2", "k" * 300)}, 4)
 EVENTS = record(
@@ -173,7 +182,7 @@ ALL_SCOPES = ["events:read", "events:write", "bookings:read", "bookings:write", 
 
 
 EVENT, BOOKING = "/api/events/{event}", "/api/bookings/{booking}"
-SEARCH = call("GET", "/api/events", query=optional({**FILTERS, **PAGES}, 7))
+SEARCH = call("GET", "/api/events", query=queries(FILTERS, 8) | NEAR)
 CREATE_EVENT = call("POST", "/api/events", *ORGANIZERS, body=EVENTS)
 BOOK = call("POST", "/api/bookings", *ATTENDEES, body=BOOKINGS, headers=KEYS)
 WAITS = of(1, 61, 16 * 60, 3600, 86_400, 40 * 86_400).map(Wait)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from eventapp.core.embedded.operations import MatchedDocuments
 from tests.conftest import MONGO_URI, make_database_uri
-from tests.differential.pair import Call, Difference, Pair, Side, Wait
+from tests.differential.pair import Difference, Pair, Side, Step
 from tests.differential.programs import programs
 
 pytestmark = pytest.mark.skipif(
@@ -48,7 +48,7 @@ def compare(pair: Pair, number: int, profile: settings = PROFILE) -> None:
     @seed(number)
     @profile
     @given(programs())
-    def run(program: list[Call | Wait]) -> None:
+    def run(program: list[Step]) -> None:
         pair.run(program)
 
     run()
