@@ -243,7 +243,7 @@ class Pair:
             for number, side in enumerate(self.sides)
         ]
         first, second = (
-            describe(response, side.symbols)
+            describe(response, side.symbols, has_timed_cursor=call.path == FEED)
             for response, side in zip(found, self.sides, strict=True)
         )
         if first == second:
