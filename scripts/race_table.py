@@ -1,7 +1,7 @@
 """Race a booking API over HTTP, and print a table of what it allowed.
 
     RACE_TOKEN=... python -m scripts.race_table --url http://127.0.0.1:10000 \
-        --adapter scripts/race_table_eventapp.py
+        --adapter scripts/race_adapters/eventapp.py
 
 An adapter is a Python file with a class `Adapter` that has the methods of `BookingApi` below.
 Another system needs its own adapter, and nothing else. Each race makes an event of its own, starts

@@ -43,7 +43,7 @@ def test_every_script_prints_its_usage():
 
 
 def test_no_script_is_left_out():
-    named = {*SHELL_SCRIPTS, "environment", "bench", "soak"}
+    named = {*SHELL_SCRIPTS, "environment", "bench", "soak", "race_adapters"}
     found = {path.name for path in (ROOT / "scripts").iterdir() if path.suffix != ".py"}
     assert found - {"__pycache__"} == named
 

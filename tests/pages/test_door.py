@@ -2,6 +2,7 @@
 
 import io
 import re
+from contextlib import contextmanager
 from datetime import date
 
 import pytest
@@ -246,6 +247,22 @@ def codes_of_booking(holder, event):
     return [ticket["code"] for ticket in listed]
 
 
+@contextmanager
+def without_api(app):
+    """Let the API fail. The emulated loss of the connection may miss a page that is loading."""
+    handle = app.wsgi_app
+
+    def fail(environ, start_response):
+        if not environ["PATH_INFO"].startswith("/api/"):
+            return handle(environ, start_response)
+        start_response("503 Service Unavailable", [])
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "wsgi_app", fail)
+        yield
+
+
 def test_without_a_connection_scans_are_kept_and_sent_once(
     db, client, app, host, event, codes, phone, check_page
 ):
@@ -276,11 +293,12 @@ def test_without_a_connection_scans_are_kept_and_sent_once(
     check_page("door-offline")
     browser.resize(390, 800)
 
-    phone.open()  # The service worker opens the page.
-    browser.wait_for_text("2 scans wait to be sent.", "#waiting")
-    phone.scan(codes[2], "Come in")
-    phone.close_answer()
-    assert browser.text("#waiting") == "3 scans wait to be sent."
+    with without_api(app):
+        phone.open()  # The service worker opens the page.
+        browser.wait_for_text("2 scans wait to be sent.", "#waiting")
+        phone.scan(codes[2], "Come in")
+        phone.close_answer()
+        assert browser.text("#waiting") == "3 scans wait to be sent."
     assert check_ins_of(db) == {}
 
     browser.set_online(True)

@@ -8,7 +8,7 @@ from tests.race import open_shop
 
 FEW = ["--buyers", "8", "--rounds", "1"]
 OPEN_SHOP = ["--adapter", open_shop.__file__, *FEW]
-EVENTAPP = ["--adapter", "scripts/race_table_eventapp.py", *FEW]
+EVENTAPP = ["--adapter", "scripts/race_adapters/eventapp.py", *FEW]
 
 
 @pytest.fixture(autouse=True)

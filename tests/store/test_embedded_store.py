@@ -77,12 +77,12 @@ def test_an_equality_on_an_indexed_field_does_not_scan_the_collection(items: Any
     items.create_index("eventId", unique=True)
     items.create_index([("userId", 1), ("at", -1)])
     items.insert_many([{"eventId": n, "userId": n % 1000, "at": n} for n in range(10_000)])
-    started = time.perf_counter()
+    started = time.thread_time()  # Other load does not count.
     for n in range(100):
         assert items.find_one({"eventId": n, "at": {"$gte": 0}})["eventId"] == n
         assert items.count_documents({"$and": [{"userId": {"$in": [n]}}, {"at": n}]}) == 1
         items.find_one_and_update({"eventId": n}, {"$set": {"userId": -1}})
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
     assert items.count_documents({"userId": -1}) == 100
     assert items.find_one({"eventId": 7, "userId": 7}) is None
 
