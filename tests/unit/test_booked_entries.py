@@ -145,6 +145,16 @@ def test_only_a_move_after_the_booking_lifts_the_cutoff(booked, moves, is_cut_of
     assert (deadline == begin) is not is_cut_off
 
 
+def test_a_booking_from_before_moves_were_counted_follows_the_first_move():
+    stored = booking()
+    del stored["bookedMoves"], stored["copiedMoves"]
+    unmoved, moved = [entry()], [entry(moves=1)]
+    assert booked_entries.find_outdated([stored], unmoved) == []
+    (shown,) = booked_entries.find_outdated([stored], moved)
+    deadline = booked_entries.compute_cancellation_deadline(shown, 24 * HOUR)
+    assert deadline == booked_entries.find_begin(shown)
+
+
 def test_the_day_of_an_unknown_entry_begins_at_midnight_utc():
     stored = {"eventId": 1, "active": True, "date": DAY, "location": "Volos"}
     assert booked_entries.compute_cancellation_deadline(stored, 24 * HOUR) == DAY - 24 * HOUR

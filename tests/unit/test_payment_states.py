@@ -41,6 +41,53 @@ def report_all(names):
     return attempt
 
 
+def test_an_attempt_begins_with_all_that_identifies_it():
+    attempt_id = ObjectId()
+    begun = {
+        "attemptId": attempt_id,
+        "provider": "p",
+        "cents": CENTS,
+        "state": "starting",
+        "begunAt": NOW,
+    }
+    assert states.build_attempt(attempt_id, "p", CENTS, NOW) == begun
+    with_key = states.build_attempt(attempt_id, "p", CENTS, NOW, "digest")
+    assert with_key == {**begun, "request": "digest"}
+
+
+def test_only_the_attempt_with_the_same_id_is_replaced():
+    first, second = make_attempt(state="cancelled"), make_attempt()
+    payment = states.add_attempt(states.add_attempt(None, first), second)
+    assert payment["attempts"] == [first, second]
+    replaced = states.replace_attempt(payment, {**second, "state": "open"})
+    assert replaced["attempts"] == [first, {**second, "state": "open"}]
+
+
+@pytest.mark.parametrize("fee", [0, 45])
+def test_a_fee_is_recorded_once_it_is_known_even_if_the_state_is_final(fee):
+    paid = report(make_attempt(), "succeeded")
+    assert "feeCents" not in paid
+    later = states.follow(paid, ProviderPayment("pay 1", "succeeded", CENTS, fee_cents=fee), NOW)
+    assert later == {**paid, "feeCents": fee}
+
+
+def test_a_refusal_is_recorded_with_its_reason_if_there_is_one():
+    attempt = make_attempt()
+    assert report(attempt, "refused")["refusal"] == "no"
+    assert "refusal" not in report(attempt, "open")
+    assert states.refuse(attempt, "no") == {**attempt, "state": "refused", "refusal": "no"}
+    assert states.refuse(attempt, "") == {**attempt, "state": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("state", "is_void", "pays"),
+    [("succeeded", False, True), ("succeeded", True, False), ("open", False, False)],
+)
+def test_money_that_came_and_is_not_paid_back_pays_for_the_booking(state, is_void, pays):
+    attempt = make_attempt(state=state, **({"voidAt": NOW} if is_void else {}))
+    assert states.has_paid(attempt) is pays
+
+
 reports = st.sampled_from([*STATUSES, "refusal", "no answer"])
 histories = st.lists(reports, max_size=12)
 
@@ -130,6 +177,7 @@ PAID, FAILED = {"refundId": "r"}, {"failure": {"at": NOW, "reason": "closed"}}
         ([refund_of(1000, **FAILED)], "failed"),
         ([refund_of(1000, **PAID), refund_of(1500)], "refunding"),
         ([refund_of(1000, **PAID), refund_of(1500, **FAILED)], "failed"),
+        ([refund_of(1000, **PAID), refund_of(1499, **PAID)], "succeeded"),
         ([refund_of(1000, **PAID), refund_of(1500, **PAID)], "refunded"),
     ],
 )
