@@ -179,6 +179,9 @@ class Browser:
         """
         self.run(f"if (!window.axe) {{ {axe} }}")
         script = """
+        for (const each of document.getAnimations()) {
+          if (each instanceof CSSTransition) each.finish();  // It may have begun with the scheme.
+        }
         const [rules, done] = arguments, options = {resultTypes: ["violations"]};
         if (rules.length) options.runOnly = {type: "rule", values: rules};
         axe.run(document, options).then(({violations}) => done(violations.map(
