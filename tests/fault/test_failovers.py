@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database.client import connect
+from tests import factories
 from tests.conftest import MONGO_URI, make_database_uri
 from tests.crash.user_load import CrashServer, UserLoad, count_taken, make_event
 from tests.fault.failpoints import FailpointReplicaSet
@@ -41,6 +42,8 @@ TIMES = 4
 SERVED = 10
 # Two of three users get no ticket, unless others cancel.
 TICKETS, USERS, THREADS = 20, 30, 8
+# More tickets and buyers than there are inserts that fail.
+ENOUGH = 60
 
 
 @pytest.fixture(scope="module")
@@ -81,17 +84,17 @@ def count_served(load):
     return sum(count for outcome, count in load.responses.items() if "503" not in outcome)
 
 
-def rush(server, replica_set, failures, times=TIMES, tickets=TICKETS):
-    """Let users buy and cancel while commands fail in these ways, and during a step-down.
+def rush(server, replica_set):
+    """Let users buy and cancel while commands fail in all ways, and during a step-down.
 
     Returns:
         The event, and the load that has ended.
     """
-    event = make_event(server, tickets)
+    event = make_event(server, TICKETS)
     with UserLoad(server, event, USERS, threads=THREADS) as load:
         serve_more(load)
-        for command, failure in failures:
-            replica_set.fail(command, failure, times)
+        for command, failure in FAILURES:
+            replica_set.fail(command, failure, TIMES)
             serve_more(load)
         replica_set.step_down()
         serve_more(load)
@@ -115,7 +118,7 @@ def test_the_driver_repeats_a_write_and_it_is_made_once(replica_set, failure):
 
 def test_a_rush_during_failures_sells_each_ticket_once(start_server, replica_set):
     with start_server() as server:
-        event, load = rush(server, replica_set, FAILURES)
+        event, load = rush(server, replica_set)
         load.check()
         assert kit.find_faults(server.context) == []
         assert kit.find_wrong_entries(server.context.db) == []
@@ -132,8 +135,13 @@ def test_control_without_the_guard_the_tickets_of_stored_bookings_are_sold_again
 ):
     """An insert that is not known to be stored for good counts as refused."""
     with start_server(TRUSTS_ERRORS="1", WEB_CONCURRENCY="1") as server:
-        # With so many tickets there is no waitlist, whose inserts would fail instead.
-        event, _load = rush(server, replica_set, [("insert", NOT_REPLICATED)], 6, tickets=200)
+        event = make_event(server, ENOUGH)
+        body = {"eventId": event["eventId"], "items": [{"ticketTypeId": 1, "quantity": 1}]}
+        buyers = iter([factories.make_user(server.app)["headers"] for _ in range(ENOUGH)])
+        with kit.in_background(lambda: replica_set.fail("insert", NOT_REPLICATED, 6)) as failing:
+            while not failing.done():
+                server.post("/api/bookings", body, headers=next(buyers))
+        kit.run_all_jobs(server.context, utc_now() + kit.AFTER_ABANDONMENT)
         by_event, by_bookings = count_taken(server, event)
         assert by_event < by_bookings
         assert kit.find_faults(server.context) != []
