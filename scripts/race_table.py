@@ -202,7 +202,7 @@ def confirm_and_cancel(api: BookingApi, buyers: Sequence[Any]) -> Round:
 
 
 def one_buyers_limit(api: BookingApi, buyers: Sequence[Any]) -> Round:
-    """Let one buyer, who may have 2 tickets, book a ticket many times."""
+    """Book many times, one ticket each, for a buyer who may have 2."""
     race = Race(api, buyers, tickets=len(buyers), per_buyer=2)
     return race.judge([race.booking(buyers[0]) for _ in buyers], 1, 2)
 

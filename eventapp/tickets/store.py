@@ -197,4 +197,6 @@ def find_checked_in(db: Db, user_id: ObjectId) -> list[CheckedInBooking]:
     """Return the user's bookings that have had a check-in, newest first."""
     where = {"userId": user_id, "checkIns": {"$exists": True}}
     fields = {"checkIns": 1, "undoneCheckIns": 1}
-    return cast(list[CheckedInBooking], list(db.bookings.find(where, fields).sort("_id", -1)))
+    return cast(
+        list[CheckedInBooking], list(db.bookings.find(where, fields).sort("_id", DESCENDING))
+    )

@@ -40,7 +40,7 @@ class FailpointReplicaSet:
         return urlunsplit(parts._replace(path=f"/{database}", query=query))
 
     def fail(self, command: str, failure: Failure, times: int) -> None:
-        """Let the next commands of this name fail. Return when so many have failed.
+        """Make the next `times` commands of this name fail, and return once they have.
 
         A connection that closes after the write fails every kind of retryable write.
         """

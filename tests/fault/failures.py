@@ -52,7 +52,7 @@ class FailingReplicaSet(Protocol):
         """Return the URI of a database of the replica set."""
 
     def fail(self, command: str, failure: Failure, times: int) -> None:
-        """Let the next commands of this name fail. Return when so many have failed."""
+        """Make the next `times` commands of this name fail, and return once they have."""
 
     def step_down(self) -> None:
         """Let the primary step down. Return when there is a new one."""

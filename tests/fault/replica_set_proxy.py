@@ -105,7 +105,7 @@ class ReplicaSetProxy:
         return f"mongodb://{hosts}/{database}?replicaSet={SET_NAME}&{URI_OPTIONS}"
 
     def fail(self, command: str, failure: Failure, times: int) -> None:
-        """Let the next commands of this name fail. Return when so many have failed."""
+        """Make the next `times` commands of this name fail, and return once they have."""
         with self._changed:
             self._command, self._failure, self._remaining = command, failure, times
             have_failed = self._changed.wait_for(lambda: not self._remaining, FAIL_SECONDS)
