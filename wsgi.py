@@ -32,7 +32,7 @@ from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.access.proxies import PROXY_ADDRESSES
 from eventapp.core.access.rate_limit_storage import open_storage
 from eventapp.core.database import OPEN_DATABASE, SchemaTooNew
-from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
+from eventapp.core.embedded.locking import EmbeddedStoreBusy, check_directory_is_free
 from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.server.connection_watch import ConnectionWatch
 from eventapp.core.server.granian_server import GranianServer

@@ -7,7 +7,7 @@ from eventapp.config import Config, ConfigError
 from eventapp.pages.payment import PAGE_PAYMENT, PagePayment
 from eventapp.payments.provider import UnknownProvider
 from eventapp.payments.providers import Providers, open_providers
-from eventapp.payments.stripe import PAGE_SOURCES, StripePayments, StripeSettings
+from eventapp.payments.stripe_settings import PAGE_SOURCES, STRIPE, StripeSettings
 
 log = structlog.get_logger()
 
@@ -42,12 +42,12 @@ def read_stripe_settings(config: Config) -> StripeSettings | None:
 def choose_page_payment(config: Config) -> PagePayment:
     """Return how buyers pay on the pages of this site."""
     account = read_stripe_settings(config)
-    if account is None or config.payment_provider != StripePayments.name:
+    if account is None or config.payment_provider != STRIPE:
         return PagePayment(config.payment_provider)
     key = account.publishable_key
     if key is None:
-        return PagePayment(StripePayments.name, is_available=False)
-    return PagePayment(StripePayments.name, key, sources=PAGE_SOURCES)
+        return PagePayment(STRIPE, is_available=False)
+    return PagePayment(STRIPE, key, sources=PAGE_SOURCES)
 
 
 def set_up_page_payment(app: Flask, config: Config) -> None:
@@ -61,7 +61,7 @@ def _warn_of_keys(config: Config) -> None:
     or let nobody pay on pages.
     """
     account = read_stripe_settings(config)
-    if account is None or config.payment_provider != StripePayments.name:
+    if account is None or config.payment_provider != STRIPE:
         return
     if account.publishable_key is None:
         log.warning("STRIPE_PUBLISHABLE_KEY is not set: nobody can pay on the pages")

@@ -22,7 +22,7 @@ from eventapp.core.database import (
     is_unavailable,
     open_database,
 )
-from eventapp.core.embedded import EmbeddedStoreBusy
+from eventapp.core.embedded.locking import EmbeddedStoreBusy
 from eventapp.core.logging import configure_logging
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bson import ObjectId
 
@@ -19,9 +20,11 @@ from eventapp.core.json import JsonObject
 from eventapp.core.slots import iterate_free_slots
 from eventapp.due_work.service import DueRun
 from eventapp.media import rules, store
-from eventapp.media.encoding import EncodedPhoto, encode_photo
 from eventapp.media.errors import GalleryFull, PhotoNotFound
 from eventapp.media.types import RenderedPhoto, StoredPhoto
+
+if TYPE_CHECKING:
+    from eventapp.media.encoding import EncodedPhoto
 
 EVENT_OWNER_TYPE = "event"
 
@@ -49,7 +52,7 @@ def store_photo(db: Db, owner: str, file: bytes, now: datetime) -> StoredPhoto:
     Raises:
         NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: see `encode_photo`.
     """
-    encoded = encode_photo(file)
+    encoded = _encode(file)
     photo = _make_photo(owner, encoded, now)
     store.insert(db, photo, encoded.data)
     return photo
@@ -116,7 +119,14 @@ def _delete_unless_shown(
             store.delete(db, owner, photo["_id"])
 
 
-def _make_photo(owner: str, encoded: EncodedPhoto, now: datetime) -> StoredPhoto:
+def _encode(file: bytes) -> "EncodedPhoto":
+    # libvips takes 8 MB, which a process needs from its first photo on.
+    from eventapp.media.encoding import encode_photo
+
+    return encode_photo(file)
+
+
+def _make_photo(owner: str, encoded: "EncodedPhoto", now: datetime) -> StoredPhoto:
     return {
         "_id": ObjectId(),
         "owner": owner,
@@ -233,7 +243,7 @@ def add_to_gallery(
     find_taken = partial(_find_taken_slots, db, owner)
     if len(find_taken()) >= rules.GALLERY_LIMIT:  # It is refused before the photo is decoded.
         raise GalleryFull
-    encoded = encode_photo(file)
+    encoded = _encode(file)
     photo = _make_photo(owner, encoded, now)
     for slot in iterate_free_slots(rules.GALLERY_LIMIT, find_taken):
         if store.insert(db, {**photo, "slot": slot}, encoded.data):

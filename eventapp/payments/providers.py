@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from eventapp.payments.mock import LegacyPayments, MockPayments
 from eventapp.payments.provider import PaymentProvider, UnknownProvider
-from eventapp.payments.stripe import StripePayments, StripeSettings
+from eventapp.payments.stripe_settings import StripeSettings
 
 
 class Providers:
@@ -47,6 +47,9 @@ def open_providers(name: str, stripe: StripeSettings | None = None) -> Providers
     """
     opened: list[PaymentProvider] = [MockPayments()]
     if stripe:
+        # The library of Stripe takes 6 MB.
+        from eventapp.payments.stripe import StripePayments
+
         opened.append(StripePayments(stripe))
     by_name = {each.name: each for each in opened}
     if name not in by_name:

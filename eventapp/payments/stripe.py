@@ -13,7 +13,6 @@ neither logged nor passed on: an error of this module has only a code, and no ca
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
@@ -31,6 +30,7 @@ from eventapp.payments.provider import (
     ProviderEvent,
     ProviderPayment,
 )
+from eventapp.payments.stripe_settings import STRIPE, StripeSettings
 
 # The library would tell Stripe how long requests take, and write an id of this machine into the
 # home directory. Only this variable of the module switches it off, for all clients.
@@ -70,12 +70,6 @@ REFUND_EVENTS = frozenset(("refund.failed", "charge.refund.updated"))
 # Nothing that an attempt names is ever deleted at Stripe, so it belongs to another account or mode.
 MISSING = "resource_missing"
 NOT_CANCELLABLE = "payment_intent_unexpected_state"
-# https://docs.stripe.com/security/guide#content-security-policy: what a page that pays may load.
-PAGE_SOURCES: Mapping[str, tuple[str, ...]] = {
-    "script-src": ("https://js.stripe.com",),
-    "frame-src": ("https://js.stripe.com", "https://hooks.stripe.com"),
-    "connect-src": ("https://api.stripe.com",),
-}
 # Another request with the same idempotency key is not answered yet.
 KEY_IN_USE = "idempotency_key_in_use"
 FEE_PATH = "latest_charge.balance_transaction"
@@ -87,28 +81,6 @@ Result = TypeVar("Result")
 JsonMap = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class StripeSettings:
-    """The account to use.
-
-    Attributes:
-        secret_key: the secret or restricted key of the account.
-        webhook_secret: the signing secret of the webhook endpoint.
-        api_base: where the API is, such as https://api.stripe.com.
-        publishable_key: what the pages of buyers call Stripe with; None if no page takes payments.
-    """
-
-    secret_key: str = field(repr=False)
-    webhook_secret: str = field(repr=False)
-    api_base: str
-    publishable_key: str | None = None
-
-    @property
-    def is_test(self) -> bool:
-        """Whether the key is one of the test mode, in which no money moves."""
-        return "_test_" in self.secret_key[:8]
-
-
 class _AnsweredError(PaymentUnavailable):
     """Stripe answered with an error of its own. What it was asked for may be done."""
 
@@ -116,7 +88,7 @@ class _AnsweredError(PaymentUnavailable):
 class StripePayments:
     """Takes payments by PaymentIntents of one Stripe account."""
 
-    name = "stripe"
+    name = STRIPE
     charges_at_once = False
     buyer_pays = True
 

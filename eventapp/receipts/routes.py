@@ -11,7 +11,7 @@ from eventapp.core.http.accept_language import choose_language
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.headers import POLICY, make_page_policy
 from eventapp.core.translations import get_translator
-from eventapp.receipts import pages, pdf, service
+from eventapp.receipts import pages, service
 from eventapp.receipts.schemas import ReceiptQuery
 from eventapp.receipts.service import RECEIPT_ISSUER, current_booking_context
 from eventapp.receipts.types import PrintedReceipt
@@ -68,7 +68,10 @@ def _make_response(receipt: PrintedReceipt, media_type: str) -> Response:
         response = Response(pages.render_page(receipt), content_type=f"{HTML}; charset=utf-8")
         response.headers[POLICY] = PAGE_POLICY
         return response
-    response = Response(pdf.render_pdf(receipt), content_type=PDF)
+    # ReportLab takes 8 MB, which a process needs from its first receipt as PDF on.
+    from eventapp.receipts.pdf import render_pdf
+
+    response = Response(render_pdf(receipt), content_type=PDF)
     name = f"receipt-{receipt.number}.pdf"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

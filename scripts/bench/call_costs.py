@@ -171,8 +171,8 @@ def repeat(db: Db, recording: Sequence[RecordedCommand]) -> bool:
         if "cursor" in answer:
             cursors[collection] = answer["cursor"]["id"]
         results = {key: answer[key] for key in each.results}
-        if collection in COLLECTIONS_OF_TIMES:
-            results["nModified"] = each.results.get("nModified", 0)
+        if collection in COLLECTIONS_OF_TIMES and "nModified" in results:
+            results["nModified"] = each.results["nModified"]
         if name in WRITES and (results != each.results or answer.get("writeErrors")):
             raise BenchmarkError(f"{name} {collection}: {results}, and not {dict(each.results)}")
     return True

@@ -47,6 +47,7 @@ class BenchmarkData:
         event_ids: of all events.
         reference: of events that only the reference updates, and that nobody books.
         spread: of events that take bookings in row `spread`.
+        mixed: of all other events, which mixed load reads and books.
         tokens: one access token for each user.
         user_ids: of the same users.
     """
@@ -54,6 +55,7 @@ class BenchmarkData:
     event_ids: Sequence[int]
     reference: Sequence[int]
     spread: Sequence[int]
+    mixed: Sequence[int]
     tokens: Sequence[str]
     user_ids: Sequence[ObjectId]
 
@@ -68,6 +70,7 @@ def load_data(db: Db, config: Config, users: int) -> BenchmarkData:
         event_ids=event_ids,
         reference=event_ids[-2 * SPREAD_EVENTS : -SPREAD_EVENTS],
         spread=event_ids[-SPREAD_EVENTS:],
+        mixed=event_ids[: -2 * SPREAD_EVENTS],
         tokens=access_tokens,
         user_ids=user_ids,
     )

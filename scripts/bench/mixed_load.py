@@ -30,7 +30,7 @@ def measure_mixed_load(
     """
     log, samples = TrafficLog(database_down=True), []
     ends_at = time.monotonic() + 60 * minutes
-    with run_traffic(server.port, data.tokens, data.event_ids, log):
+    with run_traffic(server.port, data.tokens, data.mixed, log):
         while (left := ends_at - time.monotonic()) > 0:
             time.sleep(min(SAMPLE_SECONDS, left))
             samples.append([read_resident_mb(pid) for pid in server.find_pids()])

@@ -20,7 +20,8 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.payments.providers import Providers
-from eventapp.payments.stripe import StripePayments, StripeSettings
+from eventapp.payments.stripe import StripePayments
+from eventapp.payments.stripe_settings import StripeSettings
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.fake_stripe import FakeStripe

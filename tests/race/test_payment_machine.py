@@ -30,7 +30,8 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.payments.providers import Providers
-from eventapp.payments.stripe import StripePayments, StripeSettings
+from eventapp.payments.stripe import StripePayments
+from eventapp.payments.stripe_settings import StripeSettings
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.fake_stripe import FakeStripe, NotPayable

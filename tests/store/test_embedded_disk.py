@@ -15,7 +15,9 @@ import pytest
 from bson.errors import InvalidDocument
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, InvalidOperation
 
-from eventapp.core.embedded import EmbeddedStoreBusy, open_embedded, persistence
+from eventapp.core.embedded import persistence
+from eventapp.core.embedded.client import open_embedded
+from eventapp.core.embedded.locking import EmbeddedStoreBusy
 from eventapp.core.embedded.persistence import SqliteFile
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 BUSY_SELLER = """
 import sys
 from pathlib import Path
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.client import open_embedded
 db = open_embedded(Path(sys.argv[1]))["eventapp"]
 db["events"].insert_one({"_id": 1, "available": 1_000_000})
 for number in range(1_000_000):
@@ -32,6 +34,10 @@ for number in range(1_000_000):
     db["bookings"].insert_one({"_id": number})
     print(number, flush=True)
 """
+IMPORTS = (
+    "import sys; from pathlib import Path\n"
+    "from eventapp.core.embedded.client import open_embedded\n"
+)
 
 
 def run_python(code: str, directory: Path, **options: Any) -> "subprocess.Popen[str]":
@@ -135,8 +141,7 @@ def test_a_killed_process_loses_at_most_a_second_and_leaves_a_consistent_state(
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
-    code += "; open_embedded(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+    code = IMPORTS + "open_embedded(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
     holder = run_python(code, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdin
     assert holder.stdout
@@ -155,8 +160,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_last_changes_are_written_at_exit(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
-    code += "; open_embedded(Path(sys.argv[1]))['a']['items'].insert_one({'_id': 1})"
+    code = IMPORTS + "open_embedded(Path(sys.argv[1]))['a']['items'].insert_one({'_id': 1})"
     assert run_python(code, tmp_path).wait() == 0
     assert count_rows(tmp_path) == 1
 

@@ -9,7 +9,7 @@ import mongomock
 import mongomock.collection
 import pytest
 
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.client import open_embedded
 
 THREADS, TICKETS = 16, 500
 AVAILABLE = "ticketTypes.0.availableTickets"

@@ -23,7 +23,7 @@ from pymongo import (
 )
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, WriteError
 
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.client import open_embedded
 
 NOON = datetime(2030, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 STORED_NOON = NOON.replace(microsecond=123000)

@@ -11,7 +11,7 @@ from bson.errors import InvalidDocument
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, InvalidOperation
 
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.client import open_embedded
 from eventapp.core.embedded.operations import CollectionOperations
 from eventapp.core.embedded.values import copy_as_stored
 from tests.store.test_embedded_same_as_server import UPDATES

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo.errors import OperationFailure
 
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.client import open_embedded
 
 EVENTS: list[dict[str, Any]] = [
     {"_id": 1, "title": "Jazz night", "description": "A night of running jazz music and wine"},

@@ -8,7 +8,7 @@ from gridfs.errors import CorruptGridFile
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from eventapp.core.clock import utc_now
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.client import open_embedded
 from eventapp.media import service, store
 from tests import pictures
 

@@ -14,7 +14,8 @@ import mongomock.filtering
 import mongomock.helpers
 import pytest
 
-from eventapp.core.embedded import mongomock_internals, open_embedded
+from eventapp.core.embedded import mongomock_internals
+from eventapp.core.embedded.client import open_embedded
 from eventapp.core.embedded.storage import ChangeLog, ServerStore
 
 PACKAGE = Path(mongomock_internals.__file__).parent

@@ -75,6 +75,13 @@ def test_a_repeated_write_must_have_the_same_result():
         repeat(FakeDatabase({"n": 1, "nModified": 1, "writeErrors": [{}]}), [update])
 
 
+def test_a_write_of_times_may_modify_less_when_it_is_repeated():
+    update = RecordedCommand({"update": "loginMarks"}, {"n": 1, "nModified": 1})
+    assert repeat(FakeDatabase({"n": 1, "nModified": 0}), [update])
+    find_and_modify = RecordedCommand({"findAndModify": "loginMarks"}, {})
+    assert repeat(FakeDatabase({"value": None}), [find_and_modify])
+
+
 def test_the_rest_of_a_result_is_read_with_its_new_cursor():
     recording = [
         RecordedCommand({"find": "events"}, {}),
@@ -108,7 +115,7 @@ def test_a_hash_is_subtracted_as_time():
 @pytest.mark.parametrize("kind", [kind for kinds in CALL_KINDS.values() for kind in kinds])
 def test_the_requests_of_a_block_are_of_different_users_and_in_steps(kind):
     users = [f"token{number}" for number in range(2000)]
-    data = BenchmarkData(range(1, 10_001), (), (), users, ())
+    data = BenchmarkData(range(1, 10_001), (), (), (), users, ())
     calls = CallData(data, [f"profile{number}" for number in range(BLOCK)])
     steps = len(kind.make(calls, 0))
     requests = list(interleave(kind, calls, BLOCK + 1))

@@ -8,7 +8,8 @@ import pytest
 import stripe
 
 from eventapp.payments.provider import Attempt, PaymentUnavailable
-from eventapp.payments.stripe import StripePayments, StripeSettings
+from eventapp.payments.stripe import StripePayments
+from eventapp.payments.stripe_settings import StripeSettings
 from tests.fake_stripe import FakeStripe, NotPayable
 from tests.live import eventually
 

@@ -23,7 +23,8 @@ from eventapp.payments.provider import (
     ProviderEvent,
     ProviderPayment,
 )
-from eventapp.payments.stripe import StripePayments, StripeSettings
+from eventapp.payments.stripe import StripePayments
+from eventapp.payments.stripe_settings import StripeSettings
 from tests.fake_stripe import CARD_FINGERPRINT, FakeStripe, NotPayable
 
 ATTEMPT = Attempt("a1" * 12, "b1" * 12, 2500, "EUR", "Booking AB12CD")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, cast
 
 import pymongo
 import structlog
@@ -18,8 +18,10 @@ from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connect, is_unavailable
 from eventapp.core.database.server_clock import ServerClock
-from eventapp.core.embedded import EmbeddedClient, open_embedded
 from eventapp.core.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from eventapp.core.embedded.client import EmbeddedClient
 
 PREPARE_RETRY_SECONDS, UNEXPECTED_RETRY_SECONDS = 0.5, 5.0
 # Building an index on a large collection may take minutes. A build that the timeout of requests
@@ -169,6 +171,9 @@ def open_database(config: Config, prepare: Callable[[Db], None]) -> OpenDatabase
         EmbeddedStoreBusy: another process has opened the embedded store.
     """
     if config.mongo_uri is None:
+        # Processes on a server need neither mongomock nor the time to import it.
+        from eventapp.core.embedded.client import open_embedded
+
         embedded = open_embedded(config.instance_dir)
         return OpenDatabase(embedded, embedded[DEFAULT_DATABASE], prepare, config.default_zone)
     client: MongoClient[Document] = connect(config.mongo_uri)
@@ -185,8 +190,8 @@ def purge_deleted(db: Db) -> None:
         ConnectionFailure: the disk cannot be written.
     """
     client: object = db.client
-    if isinstance(client, EmbeddedClient):
-        client.purge_deleted()
+    if not isinstance(client, MongoClient):
+        cast("EmbeddedClient", client).purge_deleted()
 
 
 def ensure_indexes(

@@ -24,9 +24,7 @@ writes the rest.
 
 Erasure: SQLite overwrites deleted data in its file. Its write-ahead log still holds what was
 replaced, until `EmbeddedClient.purge_deleted` or `close` empties it.
+
+Import: only `core.database.lifecycle` imports `client`, when it opens an embedded store, so that a
+process on a server does without mongomock.
 """
-
-from eventapp.core.embedded.client import EmbeddedClient, open_embedded
-from eventapp.core.embedded.locking import EmbeddedStoreBusy, check_directory_is_free
-
-__all__ = ["EmbeddedClient", "EmbeddedStoreBusy", "check_directory_is_free", "open_embedded"]
