@@ -165,6 +165,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
         is_migrated = migrate_bookings(db, utc_now()) and is_migrated
         is_migrated = migrate_payments(db, utc_now()) and is_migrated
         is_migrated = migrate_waitlist(db, utc_now()) and is_migrated
+        organizers.record_members(db)
         is_migrated = untold_holders.record_untold(db, utc_now()) and is_migrated
         if count_cells(db, utc_now()) and is_migrated:
             database.record_schema_version(db)

@@ -178,7 +178,7 @@ WRITES: Table = {
     "sessions": {
         "accounts.store_sessions": (
             *(INSERT, DELETE, "expiresAt", "gen", "previousId", "refreshId", "role", "rotatedAt"),
-            *("lastUsedAt", "pageSecretHash", "wroteAt"),
+            *("lastUsedAt", "pageSecretHash", "wroteAt", "hasJoinedTeam"),
         ),
     },
     "untoldHolders": {"bookings.store_untold_holders": (INSERT, DELETE, "dueAt")},
@@ -187,7 +187,7 @@ WRITES: Table = {
             *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
             *("role", "about", "userImg", "photo", "updatedAt", "emailVerified", "language"),
             *("unfinishedChange", "claimedEmailKeys", "emailChanges", "organizerProfile"),
-            "credentialsVersion",
+            *("credentialsVersion", "hasJoinedTeam"),
             *("mailPreferences.announcements", "mailPreferences.unsubscribedOrganizers"),
         ),
         "accounts.store_mail_preferences": (

@@ -4,6 +4,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from eventapp.accounts import sessions
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import Caller
 
@@ -27,6 +28,7 @@ def add_member(
         "updatedAt": utc_now(),
         "joinedAt": utc_now(),
     }
+    sessions.record_joined_team(db, member.id)
     db.memberships.insert_one(membership)
 
 

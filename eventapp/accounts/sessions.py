@@ -5,10 +5,11 @@ a second time ends the session, because somebody else may hold it. The exception
 retry, see `rules.is_honest_retry`.
 
 Invariant: a change of a user's password ends every session of the user except the one that made
-the change, and no session has a role that its user has lost. A change of an account writes the
-account first and its sessions second; `open_session` writes the session first and reads the account
-second. So either the change reaches the new session, or `open_session` sees the change. A password
-hash is only replaced where it is the one that the right password was compared with.
+the change, no session has a role that its user has lost, and every session of a user who has joined
+a team says so. A change of an account writes the account first and its sessions second;
+`open_session` writes the session first and reads the account second. So either the change reaches
+the new session, or `open_session` sees the change. A password hash is only replaced where it is the
+one that the right password was compared with.
 """
 
 import secrets
@@ -145,6 +146,8 @@ def open_session(
 ) -> StoredSession:
     """Open a session for an account that was just read, with the role that the account has now.
 
+    The session also says whether the user has joined a team.
+
     Args:
         lifetime: how long the session lasts without a refresh.
         user_agent: the User-Agent of the client.
@@ -155,9 +158,9 @@ def open_session(
         BadCredentials: the account's password has changed since it was read, or the account was
             deleted, or its role changed again and again.
     """
-    role = user["role"]
+    account = user
     for _attempt in range(OPEN_ATTEMPTS):
-        session = _make_session(user["_id"], role, now, lifetime, user_agent)
+        session = _make_session(account, now, lifetime, user_agent)
         if page_secret_hash:
             session["pageSecretHash"] = page_secret_hash
         else:
@@ -166,28 +169,38 @@ def open_session(
         # The order of this write and this read upholds the invariant of the module.
         found = store.find(db, user["_id"])
         has_same_password = found and found["passwordHash"] == user["passwordHash"]
-        if found and has_same_password and found["role"] == role:
+        if found and has_same_password and _is_up_to_date(session, found):
             return session
         store_sessions.delete(db, session["_id"])
         if not found or not has_same_password:
             break
-        role = found["role"]
+        account = found
     raise BadCredentials
 
 
 def _make_session(
-    user_id: ObjectId, role: str, now: datetime, lifetime: timedelta, user_agent: str
+    user: StoredUser, now: datetime, lifetime: timedelta, user_agent: str
 ) -> StoredSession:
-    return {
+    session: StoredSession = {
         "_id": ObjectId(),
-        "userId": user_id,
-        "role": role,
+        "userId": user["_id"],
+        "role": user["role"],
         "gen": 0,
         "createdAt": now,
         "lastUsedAt": now,
         "client": rules.describe_client(user_agent),
         "expiresAt": now + lifetime,
     }
+    if user.get("hasJoinedTeam"):
+        session["hasJoinedTeam"] = True
+    return session
+
+
+def _is_up_to_date(session: StoredSession, user: StoredUser) -> bool:
+    """Return whether a session has what it copies from the account."""
+    return session["role"] == user["role"] and (
+        session.get("hasJoinedTeam") or not user.get("hasJoinedTeam")
+    )
 
 
 def apply_role(db: Db, user: StoredUser) -> None:
@@ -205,6 +218,17 @@ def apply_role(db: Db, user: StoredUser) -> None:
         if found is None or found["role"] == role:
             return
         role = found["role"]
+
+
+def record_joined_team(db: Db, user_id: ObjectId) -> None:
+    """Record in an account and in all its sessions that the user has joined a team.
+
+    Requests of other sessions read no memberships. So call this before a membership is stored: then
+    no process and no session overlooks the membership, also if this process dies in between. It
+    stays recorded when the user leaves the team, which costs reads and nothing else.
+    """
+    store.set_joined_team(db, user_id)
+    store_sessions.set_joined_team(db, user_id)
 
 
 def refresh_session(

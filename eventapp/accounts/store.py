@@ -214,6 +214,11 @@ def set_role(db: Db, user_id: ObjectId, role: str, now: datetime) -> None:
     _users(db).update_one({"_id": user_id}, {"$set": {"role": role, "updatedAt": now}})
 
 
+def set_joined_team(db: Db, user_id: ObjectId) -> None:
+    """Record in an account that its user has joined a team."""
+    _users(db).update_one({"_id": user_id}, {"$set": {"hasJoinedTeam": True}})
+
+
 def count_with_role(db: Db, role: str, limit: int) -> int:
     """Return the number of accounts with a role, counted up to `limit`."""
     return _users(db).count_documents({"role": role}, limit=limit)

@@ -12,7 +12,9 @@ from pymongo.errors import BulkWriteError
 from eventapp.accounts.types import ActiveSession, StoredSession, StoredUserWrite
 from eventapp.core.database import Db, Query, has_only_conflicts, make_unknown_outcome_error
 
-_ACTIVE_FIELDS = {"userId": 1, "role": 1, "gen": 1, "previousId": 1, "lastUsedAt": 1}
+_ACTIVE_FIELDS = dict.fromkeys(
+    ("userId", "role", "gen", "previousId", "lastUsedAt", "hasJoinedTeam"), 1
+)
 MAX_STORE_ATTEMPTS = 5
 
 
@@ -204,6 +206,11 @@ def forget_previous_token(db: Db, session_id: ObjectId, refresh_count: int) -> N
 def set_role(db: Db, user_id: ObjectId, role: str) -> None:
     """Set the role in every session of a user."""
     _sessions(db).update_many({"userId": user_id}, {"$set": {"role": role}})
+
+
+def set_joined_team(db: Db, user_id: ObjectId) -> None:
+    """Record in every session of a user that the user has joined a team."""
+    _sessions(db).update_many({"userId": user_id}, {"$set": {"hasJoinedTeam": True}})
 
 
 def delete(db: Db, session_id: ObjectId) -> None:

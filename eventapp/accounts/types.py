@@ -130,6 +130,8 @@ StoredUser = TypedDict(
         # them, and ends the links of bookings that were made before. Absent: never.
         "credentialsVersion": NotRequired[int],
         "role": str,  # attendee, organizer or admin
+        # True from before the user first joins a team of an organizer on, also after leaving it.
+        "hasJoinedTeam": NotRequired[bool],
         "about": str,  # at most 2,000 characters; may be empty
         # URL of the photo: `/images/...` if it was uploaded here, with a host in front in documents
         # of older versions; empty where there is none.
@@ -229,6 +231,8 @@ class StoredSession(TypedDict):
     lastUsedAt: NotRequired[datetime]
     client: NotRequired[str]
     rotatedAt: NotRequired[datetime]  # the time of the last refresh; absent before the first one
+    # As in StoredUser: without it, requests of the session read no memberships.
+    hasJoinedTeam: NotRequired[bool]
 
 
 class StoredUserWrite(TypedDict):
@@ -252,6 +256,7 @@ class ActiveSession(TypedDict):
     gen: int
     previousId: NotRequired[str]  # see StoredSession
     lastUsedAt: NotRequired[datetime]  # see StoredSession
+    hasJoinedTeam: NotRequired[bool]  # see StoredSession
     # From the user's StoredUserWrite; absent if there is none, and where it is not read.
     wroteAt: NotRequired[datetime]
 

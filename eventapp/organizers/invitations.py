@@ -14,6 +14,7 @@ import structlog
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
+from eventapp.accounts import sessions
 from eventapp.accounts.mail_requests import MAIL_SEALER as MAIL_SEALER
 from eventapp.accounts.mail_requests import MailContext
 from eventapp.accounts.verification import require_verified_email
@@ -143,6 +144,7 @@ def accept(db: Db, user_id: ObjectId, token: str, now: datetime) -> MembershipVi
         raise TooManyTeams
     if invitation["organizerId"] == user_id:
         raise AlreadyMember
+    sessions.record_joined_team(db, user_id)
     try:
         member = store.accept(db, digest, email_key, user_id, now)
     except store.MemberExistsError:

@@ -11,6 +11,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
+from eventapp.accounts import sessions
 from eventapp.accounts.organizers import find_organizers
 from eventapp.core.access.emails import make_email_key
 from eventapp.core.access.teams import Membership
@@ -52,6 +53,12 @@ def read_memberships(db: Db, user_id: ObjectId) -> list[Membership]:
     arrive at the same time share their queries.
     """
     return _MEMBERSHIP_READS.find(db, user_id) or []
+
+
+def record_members(db: Db) -> None:
+    """Record of each member to have joined a team, as before schema version 9 nothing did."""
+    for user_id in store.find_member_ids(db):
+        sessions.record_joined_team(db, user_id)
 
 
 def list_members(db: Db, organizer_id: ObjectId) -> list[MemberView]:

@@ -81,6 +81,12 @@ def find_members(db: Db, organizer_id: ObjectId) -> list[StoredMember]:
     return list(_members(db).find(where).sort("_id", ASCENDING))
 
 
+def find_member_ids(db: Db) -> set[ObjectId]:
+    """Return the users who are in any team."""
+    found = _members(db).find({"userId": {"$exists": True}}, {"userId": 1})
+    return {each["userId"] for each in found}
+
+
 def find_invitations(db: Db, organizer_id: ObjectId) -> list[StoredInvitation]:
     """Return the invitations of a team, the oldest first, expired ones included."""
     where = {"organizerId": organizer_id, "invitation": {"$exists": True}}

@@ -14,7 +14,7 @@ from tests.factories import make_event
 from tests.http.test_query_counts import READS, WRITES, count_calls
 
 PERSON = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
-SESSION, MEMBERSHIPS = "sessions.find", "memberships.find"
+SESSION = "sessions.find"
 # At most once in some seconds for each user who writes: see core.access.recent_writes.
 WROTE = "sessions.bulk_write"
 FAVORITES, VISIBILITY, WRITE_FAVORITE = "favorites.find", "events.find", "favorites.update_one"
@@ -40,9 +40,7 @@ class Request(NamedTuple):
 
 
 REQUESTS = {
-    "favorites": Request(
-        200, "GET", "/api/favorites", [SESSION, FAVORITES, MEMBERSHIPS], by_user=True
-    ),
+    "favorites": Request(200, "GET", "/api/favorites", [SESSION, FAVORITES], by_user=True),
     "favorites of a device": Request(200, "GET", "/api/favorites", [FAVORITES]),
     "new favorite": Request(
         *(201, "POST", "/api/favorites", [SESSION, WRITE_FAVORITE, VISIBILITY, WROTE]),
@@ -57,7 +55,7 @@ REQUESTS = {
         *({"eventId": 1}, True),
     ),
     "recommendations": Request(
-        200, "POST", "/api/recoms", [SESSION, MEMBERSHIPS, FAVORITES], ["concert"], by_user=True
+        200, "POST", "/api/recoms", [SESSION, FAVORITES], ["concert"], by_user=True
     ),
     "most popular": Request(200, "POST", "/api/recoms", [FAVORITES], []),
     "bookings": Request(

@@ -5,6 +5,7 @@ from threading import Barrier
 import pytest
 from bson import ObjectId
 
+from eventapp import prepare_database
 from eventapp.accounts.mail_requests import MAIL_SEALER
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
@@ -52,6 +53,49 @@ def ann(client, app, db):
     person = Caller(client, app)
     verify(db, person)
     return person
+
+
+def invite_and_read_link(app, db, host, person):
+    assert invite(db, host, person, "viewer").status_code == 202
+    return read_links(app)[-1]
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_session_from_before_a_membership_reads_it(app, db, host, ann, monkeypatch, is_recorded):
+    """The control stores the membership without recording that its user has joined a team."""
+    path = f"/events/{event_of(db, 10, organizer_id=host.id, status='draft')}"
+    assert ann.get(path).status_code == 404
+    if not is_recorded:
+        monkeypatch.setattr(invitations.sessions, "record_joined_team", lambda *_: None)
+    token = invite_and_read_link(app, db, host, ann)
+    assert accept(ann, token).status_code == 200
+    assert ann.get(path).status_code == (200 if is_recorded else 404)
+
+
+def test_a_death_in_between_leaves_the_invitation_valid(app, db, host, ann, monkeypatch):
+    token = invite_and_read_link(app, db, host, ann)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "accept", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            accept(ann, token)
+    assert db.sessions.find_one({"userId": ann.id})["hasJoinedTeam"]
+    assert accept(ann, token).status_code == 200
+
+
+def raise_interrupt(*_args):
+    raise KeyboardInterrupt
+
+
+def test_members_of_older_versions_are_recorded_at_the_start(db, host, ann):
+    path = f"/events/{event_of(db, 10, organizer_id=host.id, status='draft')}"
+    add_member(db, host, ann, "viewer")
+    for collection in (db.users, db.sessions):
+        collection.update_many({}, {"$unset": {"hasJoinedTeam": ""}})
+    db.counters.update_one({"_id": "schemaVersion"}, {"$set": {"value": 8}}, upsert=True)
+    assert ann.get(path).status_code == 404
+    prepare_database(db)
+    assert ann.get(path).status_code == 200
+    assert "hasJoinedTeam" not in db.users.find_one({"_id": host.id})
 
 
 def test_an_invitation_is_mailed_and_accepted(app, db, host, ann):

@@ -273,3 +273,33 @@ def test_no_session_keeps_a_role_that_was_taken_away(db):
         ]
         run_concurrently(*opening, *demoting)
         assert not list(db.sessions.find({"userId": user["_id"], "role": "admin"}))
+
+
+@pytest.mark.parametrize("checks_again", [True, False])
+def test_a_session_that_is_opened_while_its_user_joins_a_team_says_so(
+    db, monkeypatch, checks_again
+):
+    """The control does not compare the session with the account once it is stored."""
+    user, insert = register(db), sessions.store_sessions.insert
+
+    def join_and_insert(db, session):
+        sessions.record_joined_team(db, session["userId"])
+        insert(db, session)
+
+    monkeypatch.setattr(sessions.store_sessions, "insert", join_and_insert)
+    if not checks_again:
+        monkeypatch.setattr(sessions, "_is_up_to_date", lambda _session, _user: True)
+    opened = sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
+    stored = db.sessions.find_one({"userId": user["_id"]})
+    assert stored["_id"] == opened["_id"]
+    assert stored.get("hasJoinedTeam", False) == checks_again
+
+
+def test_every_session_says_that_its_user_has_joined_a_team(db):
+    for number in range(8):
+        user = register(db, number)
+        opening = [lambda u=user: sessions.open_session(db, u, now=utc_now(), lifetime=DAY)] * 4
+        run_concurrently(*opening, lambda u=user: sessions.record_joined_team(db, u["_id"]))
+        found = list(db.sessions.find({"userId": user["_id"]}))
+        assert len(found) == 4
+        assert all(each["hasJoinedTeam"] for each in found)

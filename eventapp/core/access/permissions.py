@@ -12,13 +12,11 @@ and more: see `actions`. The application does not start if a route has none of e
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from functools import wraps
-from typing import Any, NotRequired, TypedDict, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import structlog
-from bson import ObjectId
 from flask import Flask, g, request
 
 from eventapp.config import Config
@@ -34,14 +32,20 @@ from eventapp.core.access.actions import (
 )
 from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader, TokenGrant
 from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, get_acting_role, is_api_token
+from eventapp.core.access.authentication import (
+    AUTHENTICATION,
+    Authentication,
+    CallerSession,
+    ReceiptConfirmer,
+    SessionLoader,
+)
 from eventapp.core.access.booking_links import BookingLink, is_link_token
 from eventapp.core.access.link_callers import identify_holder, read_link_token
 from eventapp.core.access.recent_writes import is_recent
-from eventapp.core.access.teams import MembershipReader, Teams
+from eventapp.core.access.teams import MembershipReader
 from eventapp.core.access.tokens import Claims
-from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db, get_database_time, get_db
+from eventapp.core.database import get_database_time, get_db
 from eventapp.core.errors import Forbidden, ScopeMissing, Unauthorized, ValidationFailed
 from eventapp.core.roles import ADMIN
 
@@ -55,49 +59,7 @@ log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-class CallerSession(TypedDict):
-    """The fields of an active session by which the caller of a request is identified."""
-
-    userId: ObjectId
-    role: str  # the user's role now, which may have changed after the login
-    gen: int  # the refresh count: how often the session has been refreshed
-    previousId: NotRequired[str]  # the last refresh id; absent once the new tokens were received
-    wroteAt: NotRequired[datetime]  # when the user last wrote: see `recent_writes`
-
-
-SessionLoader = Callable[[Db, ObjectId, ObjectId, datetime], CallerSession | None]
-ReceiptConfirmer = Callable[[Db, ObjectId, int], None]
 PermissionCheck = Callable[[Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Authentication:
-    """The functions and settings by which callers are identified.
-
-    Attributes:
-        load_session: returns the session with an id, of a user, if it is active at a time, or None.
-            It is called for every request with a token, so that an ended session is refused at
-            once.
-        confirm_receipt: called once with the id and refresh count of a refreshed session, when its
-            new access token is first used.
-        api_tokens: finds API tokens.
-        read_memberships: returns the memberships of a user in teams.
-        is_demo_open: whether a caller without a token has the role of an admin on the routes with
-            `open_in_demo`.
-    """
-
-    load_session: SessionLoader
-    confirm_receipt: ReceiptConfirmer
-    api_tokens: ApiTokenReader
-    read_memberships: MembershipReader
-    is_demo_open: bool
-
-    def open_teams(self, db: Db, user_id: ObjectId) -> Teams:
-        """Return the teams of a user, which are read when they are first needed."""
-        return Teams(lambda: self.read_memberships(db, user_id))
-
-
-AUTHENTICATION: AppKey[Authentication] = AppKey("authentication")
 
 
 def init_app(
@@ -226,7 +188,7 @@ def _identify_user(claims: Claims) -> Actor:
         device_id=_read_device_id(),
         action=_current_action(),
         has_recent_writes=is_recent(session.get("wroteAt"), get_database_time()),
-        teams=authentication.open_teams(get_db(), session["userId"]),
+        teams=authentication.open_teams(get_db(), session["userId"], session),
     )
 
 
@@ -276,6 +238,7 @@ def make_actor_loader(actor: Actor) -> ActorLoader:
     authentication, db = AUTHENTICATION.get(), get_db()
 
     def load_actor() -> Actor | None:
+        session: CallerSession | None = None
         if actor.token is not None:
             token = authentication.api_tokens.reload(db, actor.token.token_id, utc_now())
             role = get_acting_role(token) if token else None
@@ -285,7 +248,7 @@ def make_actor_loader(actor: Actor) -> ActorLoader:
             role = session["role"] if session else None
         else:
             return actor
-        teams = authentication.open_teams(db, actor.require_user_id())
+        teams = authentication.open_teams(db, actor.require_user_id(), session)
         return replace(actor, role=role, teams=teams) if role else None
 
     return load_actor

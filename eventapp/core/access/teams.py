@@ -2,7 +2,8 @@
 
 A member of a team acts on the events of its organizer, within the role of the membership. The
 memberships of a caller are read from the database for each request that needs them, and again for
-each check of a long answer. `eventapp/organizers` creates, lists and ends memberships.
+each check of a long answer. Nothing is read for a session that does not say that its user has
+joined a team: see `accounts.sessions`. `eventapp/organizers` creates, lists and ends memberships.
 """
 
 from collections.abc import Callable, Iterable

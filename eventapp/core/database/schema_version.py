@@ -17,6 +17,7 @@ Versions:
 6  the folded texts of events have plain quotes and hyphens, and letters without strokes.
 7  schedule entries have their folded location, and their position as GeoJSON.
 8  events have the terms by which searches find them.
+9  accounts and sessions say whether their user has joined a team.
 """
 
 from typing import TypedDict, cast
@@ -24,7 +25,7 @@ from typing import TypedDict, cast
 from eventapp.core.database.client import Db
 from eventapp.core.errors import DatabaseUnavailable
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 _KEY = "schemaVersion"
 
 
