@@ -121,6 +121,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     early_answers.init_app(app, config, EARLY_ANSWER_FINDERS)
     headers.init_app(app, config)
     app.config["COMPRESS_MIN_SIZE"] = headers.COMPRESSED_BYTES
+    app.config["COMPRESS_ALGORITHM"] = headers.COMPRESSION_ALGORITHMS
     Compress(app)
     token_reader = api_tokens.StoredTokenReader(devices.is_in_use)
     load_session = SessionReader().load_session

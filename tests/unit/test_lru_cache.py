@@ -3,9 +3,11 @@
 import tracemalloc
 
 import pytest
+from flask import Flask
 
 from eventapp.android import service as android
 from eventapp.core.clock import utc_now
+from eventapp.core.http.compressed_bodies import CompressedBodies
 from eventapp.core.lru_cache import SHARES, CacheBudget, LRUCache
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.cache.freshness import Freshness
@@ -87,7 +89,11 @@ def find_caches(owner):
 @pytest.mark.parametrize("megabytes", [10, 64])
 def test_all_caches_together_stay_within_the_budget(monkeypatch, megabytes):
     budget = CacheBudget(megabytes)
-    owners = EventCache(FakeDatabase(), budget=budget), SaleStates(FakeDatabase(), None, budget)
+    owners = (
+        EventCache(FakeDatabase(), budget=budget),
+        SaleStates(FakeDatabase(), None, budget),
+        CompressedBodies(Flask("test"), budget),
+    )
     caches = [cache for owner in owners for cache in find_caches(owner)]
     bodies = LRUCache(1, len)
     monkeypatch.setattr(android, "_EVENTS_BODIES", bodies)

@@ -6,8 +6,8 @@ function must not wait for the database, and must not do what Flask would then d
 `EarlyAnswer.on_answered` is for what the route does besides.
 
 The answer has the status, the headers and the body of that by Flask, and counts in the same way in
-the log, the metrics and the rate limit. tests/http/test_early_answers.py compares both. Conditional
-requests and answers that are to be compressed are left to Flask, too.
+the log, the metrics and the rate limit. tests/http/test_early_answers.py compares both. Bodies are
+compressed once, and a client that has the body already gets 304.
 """
 
 import re
@@ -16,21 +16,23 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
+from werkzeug.http import parse_etags
 
 from eventapp.config import Config
 from eventapp.core.access import rate_limits
 from eventapp.core.http import headers, request_log, responses
+from eventapp.core.http.compressed_bodies import CompressedBodies, choose_algorithm
 from eventapp.core.log_writer import LOG_WRITER
+from eventapp.core.lru_cache import CacheBudget
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# A request with one of these headers has a caller or a body, asks for another answer, or for none
-# if it is unchanged.
+# A request with one of these headers has a caller or a body, or asks for another answer.
 DECISIVE_HEADERS = frozenset(
     (
         *("HTTP_AUTHORIZATION", "HTTP_X_DEVICE_ID", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"),
-        *("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_RANGE", "HTTP_RANGE"),
+        *("HTTP_IF_MATCH", "HTTP_IF_RANGE", "HTTP_RANGE"),
         *("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"),
         "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK",
     )
@@ -40,16 +42,19 @@ _is_plain_host = re.compile(
     r"(?:[a-z0-9-]{1,63}\.){0,8}[a-z0-9-]{1,63}(?::[0-9]{1,5})?", re.ASCII
 ).fullmatch
 
+STATUS_LINES = {200: "200 OK", 304: "304 NOT MODIFIED"}
+
 Header = tuple[str, str]
 
 
 class EarlyAnswer(NamedTuple):
-    """The answer 200 to a request.
+    """The body of the answer to a request.
 
     Attributes:
         route: the rule of its route.
         body: JSON.
-        etag: without quotes; None for an answer that no cache may store.
+        etag: without quotes; None for an answer that no cache may store. Such a body must be too
+            small to be compressed.
         is_limited: whether the request counts towards the rate limit.
         on_answered: called once, unless the request exceeds the rate limit.
     """
@@ -73,29 +78,37 @@ def init_app(app: Flask, config: Config, finders: Iterable[AnswerFinder]) -> Non
     app.wsgi_app = early.wrap(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
 
+class _Representation(NamedTuple):
+    """What of an answer is sent.
+
+    Attributes:
+        status: 304 if the client has it already.
+        etag: of the body as it is compressed; None for an answer that no cache may store.
+        algorithm: by which the body is compressed; None if it is not.
+    """
+
+    status: int
+    etag: str | None
+    algorithm: str | None
+
+
 class _EarlyAnswers:
     """Makes the answers of finders, with headers that are made once."""
 
     def __init__(self, app: Flask, config: Config, finders: tuple[AnswerFinder, ...]) -> None:
         self._app, self._finders = app, finders
         self._log = request_log.EarlyRequestLog(config, LOG_WRITER.get(app))
+        self._compressed = CompressedBodies(app, CacheBudget(config.cache_mb))
         self._has_limits = config.rate_limit_enabled
         self._depends_on_origin = headers.depends_on_origin(config)
-        self._stored = self._make_headers(config, is_stored=True)
-        self._not_stored = self._make_headers(config, is_stored=False)
         origin = ", Origin" if self._depends_on_origin else ""
-        self._stored_vary = f"{responses.VARY_BY_CALLER}, Accept-Encoding{origin}"
-        self._not_stored_vary = f"Accept-Encoding{origin}"
-
-    @staticmethod
-    def _make_headers(config: Config, *, is_stored: bool) -> dict[str, list[Header]]:
-        """Return the headers of the hooks, by the scheme of the request."""
-        return {
-            scheme: headers.list_fixed_headers(
-                config, is_stored=is_stored, is_secure=scheme == "https"
-            )
-            for scheme in ("http", "https")
-        }
+        self._stored = (
+            ("Vary", f"{responses.VARY_BY_CALLER}, Accept-Encoding{origin}"),
+            ("Cache-Control", responses.PUBLIC),
+        )
+        self._not_stored = (("Vary", f"Accept-Encoding{origin}"),)
+        self._stored_hooks = _list_by_scheme(config, is_stored=True)
+        self._not_stored_hooks = _list_by_scheme(config, is_stored=False)
 
     def wrap(self, handle: "WSGIApplication") -> "WSGIApplication":
         """Return an application that calls `handle` for a request without an early answer."""
@@ -113,21 +126,27 @@ class _EarlyAnswers:
                 limit_headers = rate_limits.list_headers(stats)
             if found.on_answered:
                 found.on_answered()
+            shown = _represent(found, environ)
+            body = found.body
+            if shown.algorithm and found.etag:
+                body = self._compressed.compress(body, found.etag, shown.algorithm)
+            sent = self._list_headers(shown, len(body), limit_headers, environ["wsgi.url_scheme"])
             request_id = request_log.choose_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-            sent = self._list_headers(found, limit_headers, environ["wsgi.url_scheme"])
             sent.append((request_log.ID_HEADER, request_id))
-            self._log.record(request_id, found.route, time.perf_counter() - started)
-            start_response("200 OK", sent)
-            return (found.body,)
+            method, seconds = environ["REQUEST_METHOD"], time.perf_counter() - started
+            self._log.record(request_id, method, found.route, shown.status, seconds)
+            start_response(STATUS_LINES[shown.status], sent)
+            # Granian sends a list of parts at once, and asks for those of any other iterable.
+            return [body] if method == "GET" and shown.status == 200 else []
 
         return answer
 
     def _may_be_early(self, environ: "WSGIEnvironment") -> bool:
         return (
-            environ["REQUEST_METHOD"] == "GET"
+            environ["REQUEST_METHOD"] in ("GET", "HEAD")
             and DECISIVE_HEADERS.isdisjoint(environ)
             and not environ.get("SCRIPT_NAME")
-            and environ["wsgi.url_scheme"] in self._stored
+            and environ["wsgi.url_scheme"] in self._stored_hooks
             and _is_plain_host(environ.get("HTTP_HOST", "")) is not None
             and not (self._depends_on_origin and "HTTP_ORIGIN" in environ)
         )
@@ -136,20 +155,48 @@ class _EarlyAnswers:
         for find in self._finders:
             found = find(self._app, environ)
             if found is not None:
-                is_small = len(found.body) < headers.COMPRESSED_BYTES
-                is_plain = environ.get("HTTP_ACCEPT_ENCODING", "identity") == "identity"
-                return found if is_small or is_plain else None
+                return found
         return None
 
-    def _list_headers(self, found: EarlyAnswer, limits: list[Header], scheme: str) -> list[Header]:
-        start = [("Content-Type", "application/json"), ("Content-Length", str(len(found.body)))]
-        if found.etag is None:
-            return [*start, *limits, ("Vary", self._not_stored_vary), *self._not_stored[scheme]]
-        return [
-            *start,
-            ("ETag", f'"{found.etag}"'),
-            ("Vary", self._stored_vary),
-            ("Cache-Control", responses.PUBLIC),
-            *limits,
-            *self._stored[scheme],
-        ]
+    def _list_headers(
+        self, shown: _Representation, size: int, limits: list[Header], scheme: str
+    ) -> list[Header]:
+        """Return the headers in the order in which Flask and its hooks add them."""
+        content = [("Content-Type", "application/json"), ("Content-Length", str(size))]
+        if shown.etag is None:
+            return [*content, *limits, *self._not_stored, *self._not_stored_hooks[scheme]]
+        validators = (("ETag", f'"{shown.etag}"'), *self._stored)
+        hooks = self._stored_hooks[scheme]
+        if shown.status == 304:
+            return [*validators, *limits, *hooks]
+        if shown.algorithm is None:
+            return [*content, *validators, *limits, *hooks]
+        return [*content, *validators, *limits, ("Content-Encoding", shown.algorithm), *hooks]
+
+
+def _list_by_scheme(config: Config, *, is_stored: bool) -> dict[str, list[Header]]:
+    """Return the headers of the hooks, by the scheme of the request."""
+    return {
+        scheme: headers.list_fixed_headers(config, is_stored=is_stored, is_secure=scheme == "https")
+        for scheme in ("http", "https")
+    }
+
+
+def _represent(found: EarlyAnswer, environ: "WSGIEnvironment") -> _Representation:
+    """Choose how the answer is compressed, and whether the client needs the body.
+
+    A client may have the body as it is compressed, or uncompressed. Its ETag then has another end.
+    """
+    if found.etag is None:
+        return _Representation(200, None, None)
+    etag, accepted = found.etag, environ.get("HTTP_ACCEPT_ENCODING", "")
+    algorithm = choose_algorithm(accepted, len(found.body))
+    known = parse_etags(environ.get("HTTP_IF_NONE_MATCH"))
+    if known.contains_weak(etag):
+        return _Representation(304, etag, None)
+    if algorithm is None:
+        return _Representation(200, etag, None)
+    etag = f"{etag}:{algorithm}"
+    if known.contains_weak(etag):
+        return _Representation(304, etag, None)
+    return _Representation(200, etag, algorithm)

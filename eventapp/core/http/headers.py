@@ -54,6 +54,8 @@ CORS_PATHS = r"/(?!account/).*"
 ANY_ORIGIN, PREFLIGHT_MAX_AGE_SECONDS = "*", 600
 # Bodies from this size on are compressed for clients that accept it.
 COMPRESSED_BYTES = 500
+# The best first, for clients that accept several alike.
+COMPRESSION_ALGORITHMS = ("zstd", "br", "gzip", "deflate")
 
 
 def make_page_policy(style: str) -> str:

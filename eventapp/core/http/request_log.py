@@ -83,7 +83,7 @@ def record(
 class EarlyRequestLog:
     """Records requests of callers without a token, as `record` does, in a fraction of the time.
 
-    Such a request is a GET that is answered with 200. Its line has the same text.
+    Their lines have the same text.
     """
 
     def __init__(self, config: Config, writer: LogWriter) -> None:
@@ -94,34 +94,44 @@ class EarlyRequestLog:
         # A terminal gets colors.
         self._is_colored = config.log_format == "text" and sys.stderr.isatty()
 
-    def record(self, request_id: str, route: str, seconds: float) -> None:
-        """Count an answered request in the metrics, and write its line of the log."""
+    def record(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answered request in the metrics, and write its line of the log.
+
+        Args:
+            method: one of COUNTED_METHODS.
+        """
         if self._is_colored:
-            record(request_id, None, "GET", route, 200, seconds)
+            record(request_id, None, method, route, status, seconds)
             return
-        requests, latency = _find_metrics(route)
+        requests, latency = _find_metrics(method, route, status)
         requests.inc()
         latency.observe(seconds)
         if self._is_logged:
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
             ms = round(seconds * 1000, 1)
-            self._writer.write(self._make_line(now, redact_text(request_id), route, ms))
+            shown_id = redact_text(request_id)
+            self._writer.write(self._make_line(now, shown_id, method, route, status, ms))
 
 
 @lru_cache(maxsize=64)
-def _find_metrics(route: str) -> tuple[Counter, Histogram]:
-    return REQUESTS.labels("GET", route, 200), LATENCY.labels("GET", route)
+def _find_metrics(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status), LATENCY.labels(method, route)
 
 
-def _make_text_line(now: str, request_id: str, route: str, ms: float) -> str:
+def _make_text_line(
+    now: str, request_id: str, method: str, route: str, status: int, ms: float
+) -> str:
     return (
-        f"{now} [info     ] request                        method=GET ms={ms} "
-        f"request_id={request_id} route={route} status=200 user=None\n"
+        f"{now} [info     ] request                        method={method} ms={ms} "
+        f"request_id={request_id} route={route} status={status} user=None\n"
     )
 
 
-def _make_json_line(now: str, request_id: str, route: str, ms: float) -> str:
+def _make_json_line(
+    now: str, request_id: str, method: str, route: str, status: int, ms: float
+) -> str:
     return (
-        f'{{"request_id": "{request_id}", "user": null, "method": "GET", "route": "{route}", '
-        f'"status": 200, "ms": {ms}, "event": "request", "level": "info", "timestamp": "{now}"}}\n'
+        f'{{"request_id": "{request_id}", "user": null, "method": "{method}", "route": "{route}", '
+        f'"status": {status}, "ms": {ms}, "event": "request", "level": "info", '
+        f'"timestamp": "{now}"}}\n'
     )
