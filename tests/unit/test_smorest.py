@@ -1,5 +1,7 @@
 """The private parts of flask-smorest and apispec that core.http.smorest overrides still exist."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from flask import Flask, Response
 from marshmallow import Schema, fields
@@ -147,3 +149,21 @@ def test_the_json_schema_of_a_meta_is_part_of_the_document(blueprint):
     assert set(shown["properties"]) == {"email", "phone"}
     assert document["paths"]["/api/things"]["post"]["requestBody"]["required"] is True
     assert app.test_client().post("/api/things", json={"email": "a"}).json == {"email": "a"}
+
+
+def test_threads_that_ask_first_and_at_once_get_the_whole_document():
+    app = Flask(__name__, static_folder=None)
+    api = setup.init_app(app)
+    for number in range(20):
+        blueprint = Blueprint(f"things{number}", __name__, url_prefix=f"/api/things{number}")
+        show = blueprint.response(200, Answer)(anonymous(lambda: json_response({"limit": 1})))
+        blueprint.route("", endpoint="show")(show)
+        api.register_blueprint(blueprint)
+
+    def ask(_number):
+        return app.test_client().get("/api/openapi.json").json
+
+    with ThreadPoolExecutor(8) as pool:
+        first, *others = pool.map(ask, range(8))
+    assert sum(path.startswith("/api/things") for path in first["paths"]) == 20
+    assert all(other == first for other in others)

@@ -18,7 +18,7 @@ from eventapp.core.access.actor import DEVICE_ID
 from eventapp.core.access.permissions import BEARER
 from eventapp.core.access.rate_limits import EXEMPT_PATHS
 from eventapp.core.http import paths
-from eventapp.core.http.smorest import JsonSchemaPlugin, get_extra_json_schema
+from eventapp.core.http.smorest import JsonSchemaPlugin, LazyApi, get_extra_json_schema
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ATTENDEE
 
@@ -63,23 +63,11 @@ class ErrorBody(Schema):
         unknown = INCLUDE  # Some errors have further fields, such as `available`.
 
 
-class DocumentedApi(Api):  # type: ignore[misc]
-    """A flask-smorest Api that documents errors by ErrorBody, and no default response."""
+class DocumentedApi(LazyApi):
+    """An Api that documents errors by ErrorBody, and no default response."""
 
     ERROR_SCHEMA = ErrorBody
     DEFAULT_ERROR_RESPONSE_NAME = None
-
-    def register_blueprint(self, blp: Any, **options: Any) -> None:
-        """Register a blueprint, and list its tag once.
-
-        The tag of an operation is the description of its blueprint: several blueprints serve one
-        subject.
-        """
-        super().register_blueprint(blp, **options)
-        tags = self.spec._tags
-        del tags[-1]
-        if {"name": blp.description} not in tags:
-            tags.append({"name": blp.description})
 
 
 def init_app(app: Flask) -> Api:

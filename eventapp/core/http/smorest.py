@@ -7,10 +7,13 @@ changes what is relied on here.
 
 from collections.abc import Callable
 from copy import deepcopy
+from threading import Lock
 from typing import Any, TypeVar
 
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Response
+from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema
 
@@ -38,6 +41,37 @@ class UnwrappedBlueprint(SmorestBlueprint):  # type: ignore[misc]
     def doc(self, **kwargs: Any) -> Callable[[View], View]:
         """Add to the operation in the OpenAPI document; see flask-smorest."""
         return _without_wrapper(super().doc(**kwargs))
+
+
+class LazyApi(Api):  # type: ignore[misc]
+    """A flask-smorest Api that documents its blueprints when its document is first asked for.
+
+    That takes longer than the rest of `create_app`, and most processes are never asked. Several
+    threads may ask at once.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._undocumented = list[SmorestBlueprint]()
+        self._lock = Lock()
+        super().__init__(*args, **kwargs)
+
+    def register_blueprint(self, blp: SmorestBlueprint) -> None:
+        """Register a blueprint in the application."""
+        self._app.register_blueprint(blp)
+        self._undocumented.append(blp)
+
+    def _openapi_json(self) -> Response:
+        with self._lock:
+            for blp in self._undocumented:
+                blp.register_views_in_doc(self, self._app, self.spec, name=blp.name, parameters=[])
+                # The tag of an operation is the description of its blueprint: several blueprints
+                # serve one subject.
+                tag = {"name": blp.description}
+                if tag not in self.spec._tags:
+                    self.spec.tag(tag)
+            self._undocumented.clear()
+        document: Response = super()._openapi_json()
+        return document
 
 
 def _without_wrapper(decorator: Callable[[View], Any]) -> Callable[[View], View]:
