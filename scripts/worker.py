@@ -6,10 +6,14 @@ server runs the jobs itself.
 """
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    gc.disable()  # The imports make many objects and no garbage.
 
 from eventapp import build_booking_context
 from eventapp.core.clock import utc_now
@@ -80,4 +84,5 @@ def check_jobs(db: Db) -> int:
 
 
 if __name__ == "__main__":
+    gc.enable()
     raise SystemExit(main())
