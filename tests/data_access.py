@@ -139,7 +139,7 @@ WRITES: Table = {
             *(INSERT, DELETE, "attempts", "error", "lastFailedAt", "nextAttemptAt", "setAsideAt"),
         ),
     },
-    "favorites": {"favorites.store": (INSERT, DELETE, "count", "events")},
+    "favorites": {"favorites.store": (INSERT, DELETE, "count", "events", "changedAt")},
     "goneEvents": {
         "events.store_deletions": (
             *(DELETE, "eventId", "gone", "rev", "wasPublic", "unfinished", "changedAt"),

@@ -33,7 +33,6 @@ def prepare(app, capsys, monkeypatch):
     monkeypatch.setattr(LOG_WRITER.get(app), "_file", CurrentStderr())
     # No poll is due between the two requests.
     monkeypatch.setattr(change_feed, "POLL_SECONDS", 1e9)
-    monkeypatch.setattr("eventapp.events.cache.event_cache.MAX_AGE_SECONDS", 1e9)
 
     def ask_both(path, **options):
         send(app, path, **options)  # This one fills the caches.

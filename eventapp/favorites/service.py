@@ -11,6 +11,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.database import Db
 from eventapp.favorites import store
+from eventapp.favorites.types import FavoritesChange
 
 _READS = BatchedReads(store.find_event_ids)
 
@@ -47,6 +48,16 @@ def find_users_with(db: Db, event_id: int) -> list[ObjectId]:
 def find_owners_after(db: Db, owner: str, limit: int) -> dict[str, list[int]]:
     """Return the next owners after this one, in order, with the eventIds of their favorites."""
     return store.find_owners_after(db, owner, limit)
+
+
+def find_last_changed_at(db: Db) -> datetime | None:
+    """Return when any favorites last changed, by the database's clock; None if they never did."""
+    return store.find_last_changed_at(db)
+
+
+def find_changes_since(db: Db, moment: datetime) -> list[FavoritesChange]:
+    """Return the owners whose favorites changed after this time of the database, in no order."""
+    return store.find_changes_since(db, moment)
 
 
 def forget_event(db: Db, event_id: int) -> None:

@@ -1,17 +1,25 @@
 """The favorites collection: one document for each owner, see `types.StoredFavorites`."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.database import Db, Query
-from eventapp.favorites.types import FavoriteEntry, StoredFavorites
+from eventapp.favorites.types import FavoriteEntry, FavoritesChange, StoredFavorites
 
-INDEXES = {"favorites": [IndexModel([("events.eventId", ASCENDING)], name="by_event")]}
+INDEXES = {
+    "favorites": [
+        IndexModel([("events.eventId", ASCENDING)], name="by_event"),
+        IndexModel("changedAt", name="changedAt"),
+    ]
+}
+# Part of every write that processes with cached favorites must learn of, by `find_changes_since`.
+# Only the deletion of an owner is none: nobody asks for the favorites of a deleted user again.
+_SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
 
 
 def _favorites(db: Db) -> Collection[StoredFavorites]:
@@ -31,7 +39,7 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
         "count": {"$not": {"$gte": limit}},  # also true for a new owner, who has no count
     }
     entry: FavoriteEntry = {"eventId": event_id, "at": now}
-    update: Query = {"$push": {"events": entry}, "$inc": {"count": 1}}
+    update: Query = {"$push": {"events": entry}, "$inc": {"count": 1}, **_SET_CHANGED_AT}
     # The upsert fails on `_id` in two cases. Either the owner exists and the guard did not match,
     # or another request inserted the owner's first favorite at the same moment. In the second case
     # the second attempt succeeds.
@@ -48,7 +56,7 @@ def remove(db: Db, owner: str, event_id: int) -> bool:
     """Remove a favorite. Return False if the event is no favorite of the owner."""
     result = _favorites(db).update_one(
         {"_id": owner, "events.eventId": event_id},
-        {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}},
+        {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}, **_SET_CHANGED_AT},
     )
     return result.modified_count == 1
 
@@ -79,11 +87,25 @@ def find_owners_after(db: Db, owner: str, limit: int) -> dict[str, list[int]]:
     return {favorites["_id"]: _list_event_ids(favorites) for favorites in found}
 
 
+def find_last_changed_at(db: Db) -> datetime | None:
+    """Return when any favorites last changed, by the database's clock; None if they never did."""
+    # The condition is met by all times. Some servers use the index for it, but not for the sort.
+    where = {"changedAt": {"$gt": datetime.fromtimestamp(0, UTC)}}
+    last = _favorites(db).find_one(where, {"changedAt": 1}, sort=[("changedAt", DESCENDING)])
+    return last["changedAt"] if last else None
+
+
+def find_changes_since(db: Db, moment: datetime) -> list[FavoritesChange]:
+    """Return the owners whose favorites changed after this time, in no order."""
+    found = _favorites(db).find({"changedAt": {"$gt": moment}}, {"changedAt": 1})
+    return [FavoritesChange(each["_id"], each["changedAt"]) for each in found]
+
+
 def remove_event(db: Db, event_id: int) -> None:
     """Remove an event from the favorites of all owners."""
     _favorites(db).update_many(
         {"events.eventId": event_id},
-        {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}},
+        {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}, **_SET_CHANGED_AT},
     )
 
 

@@ -13,7 +13,6 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.events.cache import change_feed
 from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.event_cache import EVENT_CACHE
-from eventapp.favorites import service as favorites
 from tests.early_answers import EVENT, LIST, SETTINGS, check, note_routes, prepare, send
 from tests.factories import event_body
 
@@ -256,17 +255,3 @@ def test_one_request_polls_while_others_use_the_cache(ask_both, app, monkeypatch
     monkeypatch.setattr(change_feed, "MAX_AGE_SECONDS", -1)
     assert send(app, EVENT)[1] == "200 OK"
     assert early[-1] is None
-
-
-def test_one_request_reads_the_favorites_of_the_guest_again_while_others_use_them(
-    ask_both, app, monkeypatch, early
-):
-    check(ask_both, EVENT)
-    cache = "eventapp.events.cache.event_cache"
-    monkeypatch.setattr(f"{cache}.MAX_AGE_SECONDS", 0)
-    monkeypatch.setattr(f"{cache}.MAX_GUEST_AGE_SECONDS", 1e9)
-    check_another_is_early_during(favorites, "list_event_ids", app, monkeypatch, early)
-    # Favorites that are too old are used by nobody.
-    monkeypatch.setattr(f"{cache}.MAX_GUEST_AGE_SECONDS", 0)
-    assert send(app, EVENT)[1] == send(app, EVENT)[1] == "200 OK"
-    assert early[-2:] == [None, None]

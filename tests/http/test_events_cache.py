@@ -13,6 +13,7 @@ from eventapp.events import store as events_store
 from eventapp.events.cache.change_feed import MAX_AGE_SECONDS
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE
+from eventapp.favorites import service as favorites
 from tests.factories import day, event_body, make_event, make_user
 
 ADMIN = Actor(role="admin")
@@ -99,6 +100,21 @@ def test_a_favorite_added_by_this_process_shows_at_once(client, event):
     assert client.get("/api/events").json["events"][0]["favorited"]
     client.delete("/api/favorites/1")
     assert not client.get(path).json["favorited"]
+
+
+def test_favorites_changed_by_another_process_show_within_a_second(client, app, db, event):
+    """Also those of the shared guest, and of a user about whom no time of a write is stored."""
+    ann = make_user(app)
+    for owner, headers in (("guest", {}), (f"user:{ann['id']}", ann["headers"])):
+
+        def is_shown(headers=headers):
+            return client.get("/api/events/1", headers=headers).json["favorited"]
+
+        assert not is_shown()
+        assert favorites.add(db, owner, 1, limit=5, now=utc_now())
+        within_a_second(is_shown)
+        assert favorites.remove(db, owner, 1)
+        within_a_second(lambda shown=is_shown: not shown())
 
 
 def test_no_caller_gets_the_favorites_of_another_caller(client, event):

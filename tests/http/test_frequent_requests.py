@@ -40,6 +40,8 @@ class Request(NamedTuple):
 
 
 REQUESTS = {
+    "event": Request(200, "GET", "/api/events/1", [SESSION], by_user=True),
+    "list": Request(200, "GET", "/api/events", [SESSION], by_user=True),
     "favorites": Request(200, "GET", "/api/favorites", [SESSION, FAVORITES], by_user=True),
     "favorites of a device": Request(200, "GET", "/api/favorites", [FAVORITES]),
     "new favorite": Request(
@@ -54,18 +56,14 @@ REQUESTS = {
         *(200, "DELETE", "/api/favorites", [SESSION, WRITE_FAVORITE, WROTE]),
         *({"eventId": 1}, True),
     ),
-    "recommendations": Request(
-        200, "POST", "/api/recoms", [SESSION, FAVORITES], ["concert"], by_user=True
-    ),
-    "most popular": Request(200, "POST", "/api/recoms", [FAVORITES], []),
+    "recommendations": Request(200, "POST", "/api/recoms", [SESSION], ["concert"], by_user=True),
+    "most popular": Request(200, "POST", "/api/recoms", [], []),
     "bookings": Request(
         200, "GET", "/api/bookings", [SESSION, "bookings.find", "events.find"], by_user=True
     ),
     "login": Request(200, "POST", "/api/users/login", ["users.find", *LOGIN], PERSON),
-    "app: events": Request(200, "GET", f"{ANDROID}/events", [FAVORITES]),
-    "app: recommendations": Request(
-        200, "POST", f"{ANDROID}/recoms", [FAVORITES], ["concert", "comedy"]
-    ),
+    "app: events": Request(200, "GET", f"{ANDROID}/events", []),
+    "app: recommendations": Request(200, "POST", f"{ANDROID}/recoms", [], ["concert", "comedy"]),
     "app: favorites": Request(200, "GET", f"{ANDROID}/favorites", [FAVORITES]),
     "app: new favorite": Request(
         201, "POST", f"{ANDROID}/favorites", [WRITE_FAVORITE, VISIBILITY], {"eventId": 3}

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from eventapp.core.access import permissions, recent_writes
-from eventapp.events.cache import change_feed, event_cache
+from eventapp.events.cache import change_feed
 from eventapp.events.cache.event_cache import EventCache
 from tests.conftest import MONGO_URI, make_database_uri
 from tests.live import Server
@@ -95,9 +95,8 @@ def test_callers_see_their_own_writes_through_another_process(servers, kind):
 @pytest.fixture
 def caches(app, db, monkeypatch):
     """An application and a second event cache, whose contents never become old by themselves."""
-    for module in (change_feed, event_cache):
-        monkeypatch.setattr(module, "MAX_AGE_SECONDS", 3600)
-    monkeypatch.setattr(change_feed, "POLL_SECONDS", 3600)
+    for name in ("MAX_AGE_SECONDS", "POLL_SECONDS"):
+        monkeypatch.setattr(change_feed, name, 3600)
     monkeypatch.setattr(recent_writes, "REMEMBERED", timedelta(hours=1))
     return World(app, Caches(app, db))
 

@@ -12,23 +12,29 @@ from eventapp.core.errors import DatabaseUnavailable
 from eventapp.events.cache import change_feed
 from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect
+from eventapp.events.store import NEVER_CHANGED
+from eventapp.favorites.types import FavoritesChange
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HISTORIES, POLLS = 500, 12
+FAVORITES = "favorites"
+COLLECTIONS = (*change_feed.store.CHANGE_COLLECTIONS, FAVORITES)
 
 
 def make_feed(received=lambda _event_id: None):
-    """Return a feed that passes on the eventId of each change that a poll returns."""
+    """Return a feed that passes on the eventId or owner of each change that a poll returns."""
     freshness = SimpleNamespace(
         start_poll=lambda: None,
         receive=lambda _change, _started: Effect.CONTENT,
         finish_poll=lambda _newest, _started: None,
     )
-    return ChangeFeed(None, freshness, lambda change, _effect: received(change["eventId"]))
+    return ChangeFeed(
+        None, freshness, lambda change, _effect: received(change["eventId"]), received
+    )
 
 
 class History:
-    """Writes at random times, in two collections, which become visible in another order.
+    """Writes at random times, in three collections, which become visible in another order.
 
     Attributes:
         seconds: the time now, by every clock.
@@ -43,15 +49,23 @@ class History:
         changed_at = START + timedelta(milliseconds=round(changed * 1000))
         delay = rng.uniform(0, VISIBILITY_DELAY.total_seconds() - 0.002)
         visible = (changed_at - START).total_seconds() + delay
-        collection = rng.choice(change_feed.store.CHANGE_COLLECTIONS)
+        collection = rng.choice(COLLECTIONS)
         return collection, visible, {"eventId": number, "changedAt": changed_at}
 
     def list_visible(self):
         return [write for write in self.writes if write[1] <= self.seconds]
 
     def find_last_changed_at(self, _db):
-        times = [change["changedAt"] for _, _, change in self.list_visible()]
-        return max(times, default=change_feed.store.NEVER_CHANGED)
+        return self._find_last(change_feed.store.CHANGE_COLLECTIONS) or NEVER_CHANGED
+
+    def find_last_favorites(self, _db):
+        return self._find_last((FAVORITES,))
+
+    def _find_last(self, names):
+        visible = self.list_visible()
+        return max(
+            (change["changedAt"] for name, _, change in visible if name in names), default=None
+        )
 
     def find_changes_since(self, _db, name, moment):
         return [
@@ -60,13 +74,19 @@ class History:
             if collection == name and change["changedAt"] > moment
         ]
 
+    def find_favorites_since(self, db, moment):
+        found = self.find_changes_since(db, FAVORITES, moment)
+        return [FavoritesChange(change["eventId"], change["changedAt"]) for change in found]
+
 
 def find_missed(seed, monkeypatch):
     """Poll at random times; return the changes that were visible before a poll but not received."""
     rng, received = random.Random(seed), set()
     history, feed = History(rng), make_feed(received.add)
-    store = change_feed.store
+    store, favorites = change_feed.store, change_feed.favorites
     with monkeypatch.context() as patch:
+        patch.setattr(favorites, "find_last_changed_at", history.find_last_favorites)
+        patch.setattr(favorites, "find_changes_since", history.find_favorites_since)
         patch.setattr(store, "find_last_changed_at", history.find_last_changed_at)
         patch.setattr(store, "find_changes_since", history.find_changes_since)
         patch.setattr(change_feed.time, "monotonic", lambda: history.seconds)

@@ -140,7 +140,9 @@ class Model:
 
     def _process(self):
         process = Process(self._freshness_class(utc_now))
-        process.feed = ChangeFeed(self, process.freshness, process.apply_change)
+        process.feed = ChangeFeed(
+            self, process.freshness, process.apply_change, lambda _owner: None
+        )
         return process
 
     def step(self):
@@ -303,6 +305,8 @@ def walk(monkeypatch):
         monkeypatch.setattr(change_feed, "time", clock)
         monkeypatch.setattr(change_feed.store, "find_last_changed_at", Model.find_last_changed_at)
         monkeypatch.setattr(change_feed.store, "find_changes_since", Model.find_changes_since)
+        monkeypatch.setattr(change_feed.favorites, "find_last_changed_at", lambda _db: None)
+        monkeypatch.setattr(change_feed.favorites, "find_changes_since", lambda _db, _moment: [])
         for seed in range(walks):
             model = Model(freshness_class, random.Random(seed))
             for _ in range(STEPS):

@@ -10,6 +10,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.http.compressed_bodies import CompressedBodies
 from eventapp.core.lru_cache import SHARES, CacheBudget, LRUCache
 from eventapp.events.cache.event_cache import EventCache
+from eventapp.events.cache.favorites_cache import FavoritesCache
 from eventapp.events.cache.freshness import Freshness
 from eventapp.events.cache.rendering import render_event
 from eventapp.events.service import make_new_event
@@ -81,7 +82,7 @@ def find_caches(owner):
     for value in vars(owner).values():
         if isinstance(value, LRUCache):
             found.append(value)
-        elif isinstance(value, Freshness):
+        elif isinstance(value, (Freshness, FavoritesCache)):
             found += find_caches(value)
     return found
 

@@ -1,13 +1,13 @@
-"""Receive what other processes change, by polling the database.
+"""Receive what other processes change in events and favorites, by polling the database.
 
 A request polls before it uses the cache, if the last poll is older than POLL_SECONDS. A request by
 a caller who has just written polls in any case, so that it sees the write. `freshness` decides what
-a change makes outdated.
+a change of an event makes outdated. One of favorites makes those of its owner outdated.
 
 A poll returns every change that was acknowledged before the poll began. Such a change is visible to
 the poll, whose reads go to the primary. It may have an earlier `changedAt` than changes that were
 received before, but no poll asks only for what is later than those while such a change can still
-appear: see `_poll_collection`. This relies on VISIBILITY_DELAY, and on a clock of the database that
+appear: see `_FeedPosition`. This relies on VISIBILITY_DELAY, and on a clock of the database that
 does not go back. If it does, after a failover to a server whose clock is behind, processes receive
 changes only when that clock has come to the newest change received.
 """
@@ -15,7 +15,6 @@ changes only when that clock has come to the newest change received.
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from eventapp.core.batching import Batcher
@@ -24,25 +23,42 @@ from eventapp.core.errors import DatabaseUnavailable
 from eventapp.events import store
 from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect, Freshness, ReadStart
 from eventapp.events.types import EventChange
+from eventapp.favorites import service as favorites
 
 # A request polls when the last poll is older than POLL_SECONDS. If another request is polling
 # already, it waits for that only when the last poll is older than MAX_AGE_SECONDS.
 POLL_SECONDS, MAX_AGE_SECONDS = 0.4, 0.8
 
 
-@dataclass
 class _FeedPosition:
     """How far this process has received the changes in one collection.
 
     Attributes:
         changed_at: of the newest change received.
-        received_at: when it was received, in monotonic seconds of this process.
-        is_settled: no change with an earlier changed_at can become visible any more.
     """
 
-    changed_at: datetime
-    received_at: float
-    is_settled: bool = False
+    def __init__(self, changed_at: datetime) -> None:
+        """Begin after the changes up to this database time."""
+        self.changed_at = changed_at
+        # When the newest change was received and the last poll started, in monotonic seconds.
+        self._received_at = self._started_at = time.monotonic()
+        # Whether no change with an earlier changed_at can become visible any more.
+        self._is_settled = False
+
+    def start_poll(self) -> datetime:
+        """Return the database time after which a poll that starts now asks for changes."""
+        self._started_at = time.monotonic()
+        return self.changed_at if self._is_settled else self.changed_at - VISIBILITY_DELAY
+
+    def advance(self, changed_at: datetime) -> None:
+        """Record that the poll has returned a change, which may be an earlier one."""
+        if changed_at > self.changed_at:
+            self.changed_at, self._received_at = changed_at, time.monotonic()
+
+    def finish_poll(self) -> None:
+        """Record that every change which the poll returned was received."""
+        settling_seconds = 2 * VISIBILITY_DELAY.total_seconds()
+        self._is_settled = self._started_at - self._received_at > settling_seconds
 
 
 class ChangeFeed:
@@ -52,21 +68,29 @@ class ChangeFeed:
     """
 
     def __init__(
-        self, db: Db, freshness: Freshness, on_change: Callable[[EventChange, Effect], None]
+        self,
+        db: Db,
+        freshness: Freshness,
+        on_change: Callable[[EventChange, Effect], None],
+        on_favorites_change: Callable[[str], None],
     ) -> None:
         """Create a feed; nothing is read yet.
 
         Args:
-            on_change: called with each change that was not received before.
+            on_change: called with each change of an event that was not received before.
+            on_favorites_change: called with the owner of favorites that have changed, once or more.
         """
-        self._db, self._freshness, self._on_change = db, freshness, on_change
+        self._db, self._freshness = db, freshness
+        self._on_change, self._on_favorites_change = on_change, on_favorites_change
         self._poll_lock = threading.Lock()
         self._polls: Batcher[None, None] = Batcher(self._poll_once)
         # When the last successful poll started and the last poll failed, in monotonic seconds.
         self._polled_at = self._failed_at = -MAX_AGE_SECONDS
         # The value of `_polled_at` for which `may_skip_poll` has let a caller poll.
         self._assigned_after: float | None = None
-        self._positions: dict[str, _FeedPosition] = {}  # by collection
+        # Of events and deletions, by collection, and of favorites. None before the first poll.
+        self._positions: dict[str, _FeedPosition] = {}
+        self._favorites_position: _FeedPosition | None = None
 
     def poll_if_due(self) -> None:
         """Poll if the last poll is older than POLL_SECONDS and no other thread is polling.
@@ -138,24 +162,30 @@ class ChangeFeed:
             # Nothing is cached yet. What is read later contains every change made before.
             first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
             names = store.CHANGE_COLLECTIONS
-            self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
+            self._positions = {name: _FeedPosition(first) for name in names}
         for name, position in self._positions.items():
-            self._poll_collection(name, position, started)
+            self._poll_events(name, position, started)
+        self._poll_favorites()
         newest = max(position.changed_at for position in self._positions.values())
         if newest > store.NEVER_CHANGED:
             self._freshness.finish_poll(newest, started)
 
-    def _poll_collection(self, name: str, position: _FeedPosition, started: ReadStart) -> None:
+    def _poll_events(self, name: str, position: _FeedPosition, started: ReadStart) -> None:
         """Receive the changes in a collection after its position, and advance the position."""
-        started_at, after = time.monotonic(), position.changed_at
-        if not position.is_settled:
-            after -= VISIBILITY_DELAY
-        for change in store.find_changes_since(self._db, name, after):
-            if change["changedAt"] > position.changed_at:
-                position.changed_at = change["changedAt"]
-                position.received_at = time.monotonic()
+        for change in store.find_changes_since(self._db, name, position.start_poll()):
+            position.advance(change["changedAt"])
             effect = self._freshness.receive(change, started)
             if effect is not Effect.NOTHING:
                 self._on_change(change, effect)
-        settling_seconds = 2 * VISIBILITY_DELAY.total_seconds()
-        position.is_settled = started_at - position.received_at > settling_seconds
+        position.finish_poll()
+
+    def _poll_favorites(self) -> None:
+        """Receive the changes of favorites after their position, and advance it."""
+        position = self._favorites_position
+        if position is None:
+            last = favorites.find_last_changed_at(self._db) or store.NEVER_CHANGED
+            position = self._favorites_position = _FeedPosition(last - VISIBILITY_DELAY)
+        for change in favorites.find_changes_since(self._db, position.start_poll()):
+            position.advance(change.changed_at)
+            self._on_favorites_change(change.owner)
+        position.finish_poll()

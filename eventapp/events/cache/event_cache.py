@@ -4,15 +4,13 @@
 `ChangeFeed` that polls for changes by other processes, the `EventLoader` that reads missing events,
 and the in-memory index of listed events. A change by this process shows at once. One by another
 process shows within about a second, because a request polls first if the last poll is older than
-0.4 s. A caller who has just written sees the own write at once: such a request polls in any case,
-and reads the favorites. `freshness` describes the protocol, and docs/caching.md is an overview.
+0.4 s. A caller who has just written sees the own write at once: such a request polls in any case.
+`freshness` describes the protocol, and docs/caching.md is an overview.
 """
 
 import itertools
-import time
 from collections.abc import Hashable, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from eventapp.core import json
@@ -23,7 +21,8 @@ from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db, ServerClock
 from eventapp.core.lru_cache import DEFAULT_BUDGET, CacheBudget, LRUCache
 from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
-from eventapp.events.cache.change_feed import MAX_AGE_SECONDS, ChangeFeed
+from eventapp.events.cache.change_feed import ChangeFeed
+from eventapp.events.cache.favorites_cache import FavoritesCache
 from eventapp.events.cache.freshness import Effect, Freshness
 from eventapp.events.cache.loader import EventLoader, SharedEvents
 from eventapp.events.cache.rendering import (
@@ -45,30 +44,10 @@ from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
-# The greatest age of the guest's favorites, while one of many callers reads them again.
-MAX_GUEST_AGE_SECONDS = 1.0
-# Estimated bytes of the favorites of one owner, and of each favorite among them.
-OWNER_BYTES, FAVORITE_BYTES = 400, 80
 _ANYONE = Actor()
 # Popularity scores change without setting `changedAt`, so that no poll returns the change. A page
 # in that order is therefore cached no longer than this.
 POPULARITY_PAGE_SECONDS = 5
-
-
-class FavoritesEntry(NamedTuple):
-    """The favorites of an owner, as they were read.
-
-    Attributes:
-        read_at: when the read began, in monotonic seconds.
-    """
-
-    read_at: float
-    event_ids: frozenset[int]
-
-    @property
-    def size_bytes(self) -> int:
-        """The approximate bytes of memory that a cache needs for the entry."""
-        return OWNER_BYTES + FAVORITE_BYTES * len(self.event_ids)
 
 
 class EventCache:
@@ -100,7 +79,9 @@ class EventCache:
         self._clock = self._server_clock.now
         self.index = LiveIndex(db, self._clock)
         self._freshness = Freshness(self._clock, budget)
-        self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
+        self._change_feed = ChangeFeed(
+            db, self._freshness, self._apply_change, self.favorites_changed
+        )
         self._loader = EventLoader(
             db, self._freshness, SharedEvents(shared_cache, db.name), self._clock
         )
@@ -110,21 +91,14 @@ class EventCache:
         self._rendered_pages: LRUCache[PageKey, RenderedPage] = LRUCache(
             budget.get_bytes("rendered pages"), lambda page: page.size_bytes
         )
-        self._favorites: LRUCache[str, FavoritesEntry] = LRUCache(
-            budget.get_bytes("favorites"), lambda entry: entry.size_bytes
-        )
+        self._favorites = FavoritesCache(db, budget.get_bytes("favorites"))
         self._page_searches: Batcher[PageKey, CachedPage] = Batcher(self._find_once)
-        # When the favorites of the guest were read that one caller is to read again.
-        self._guest_read_after = 0.0
         # What was found or rendered under another version is outdated. Every version is used once.
         self._new_versions = itertools.count(1)
         # Of all pages: changes with every change that may alter which events a list contains.
         self._list_version = 0
         # Of the JSON of all pages: changes with every change of an event.
         self._content_version = 0
-        # Of all favorites: changes with every change of a favorite by this process. Favorites that
-        # were read while it changed are not cached.
-        self._favorites_version = 0
 
     def receive_changes(self, actor: Actor = _ANYONE) -> None:
         """Receive the changes by other processes, unless that was done less than 0.4 s ago.
@@ -251,22 +225,11 @@ class EventCache:
     # Favorites.
 
     def _get_favorites(self, actor: Actor) -> frozenset[int]:
-        """Return the eventIds of the caller's favorites.
-
-        They are at most MAX_AGE_SECONDS old, and contain every write by the caller.
-        """
-        owner, now, version = actor.favorites_key, time.monotonic(), self._favorites_version
+        """Return the eventIds of the caller's favorites. Call `receive_changes` before."""
         if actor.is_device:
             # Nothing says whether a device has just written, so its favorites are never cached.
-            return frozenset(favorites.list_event_ids(self._db, owner))
-        entry = self._favorites.get(owner)
-        is_recent = entry is not None and now - entry.read_at < MAX_AGE_SECONDS
-        if entry and is_recent and not actor.has_recent_writes:
-            return entry.event_ids
-        event_ids = frozenset(favorites.list_event_ids(self._db, owner))
-        if version == self._favorites_version:
-            self._favorites.put(owner, FavoritesEntry(now, event_ids))
-        return event_ids
+            return frozenset(favorites.list_event_ids(self._db, actor.favorites_key))
+        return self._favorites.load(actor.favorites_key)
 
     # Answers for callers without a token, if they need no database.
 
@@ -305,22 +268,9 @@ class EventCache:
         return rendered if is_current else None
 
     def _peek_guest_favorites(self) -> frozenset[int] | None:
-        """Return the favorites of the shared guest; None if the database must be asked.
-
-        When they are to be read again, this returns None to one caller, who is to read them, and
-        the old ones to the others until these are too old.
-        """
-        entry = self._favorites.get(GUEST_FAVORITES_KEY)
-        if entry is None:
-            return None
-        age = time.monotonic() - entry.read_at
-        if age >= MAX_AGE_SECONDS:
-            is_assigned = self._guest_read_after == entry.read_at
-            self._guest_read_after = entry.read_at
-            if not is_assigned or age >= MAX_GUEST_AGE_SECONDS:
-                return None
-        is_current = self._change_feed.may_skip_poll() and self._server_clock.needs_no_measurement
-        return entry.event_ids if is_current else None
+        """Return the favorites of the shared guest; None if the database must be asked."""
+        may_answer = self._change_feed.may_skip_poll() and self._server_clock.needs_no_measurement
+        return self._favorites.get(GUEST_FAVORITES_KEY) if may_answer else None
 
     # Changes by services of this process (EventChanges).
 
@@ -338,13 +288,11 @@ class EventCache:
         self._expire_pages(lists_differ=lists_differ)
 
     def favorites_changed(self, owner: str) -> None:
-        """Record that this process changed the owner's favorites."""
-        self._favorites_version = next(self._new_versions)
-        self._favorites.discard(owner)
+        """Record that this or another process changed the owner's favorites."""
+        self._favorites.drop(owner)
 
     def reset(self) -> None:
         """Drop everything that is cached, because anything may have changed."""
-        self._favorites_version = next(self._new_versions)
         self._freshness.reset()
         self._change_feed.force_poll()
         self.index.reset()
