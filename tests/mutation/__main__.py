@@ -4,9 +4,11 @@
     nice .venv/bin/python -m tests.mutation inventory
 
 cosmic-ray and `operators` make the mutants. Each one runs in a fork of one pytest process that has
-collected the tests, with the mutated code in place of the function's, so that a mutant costs a
-tenth of a second and not the seconds in which the application is imported. It runs the tests that
-call its function, first those that have killed a mutant before, until one fails.
+collected the tests and created their application, with the mutated code in place of the function's,
+so that a mutant costs a tenth of a second and not the seconds in which the application is imported.
+It runs the tests that call its function, first those that have killed a mutant before, until one
+fails. A function that is called only while the application is created is not reached. The store is
+the embedded one.
 """
 
 import argparse
@@ -18,9 +20,12 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from eventapp.core.embedded.locking import StoreLock
+from eventapp.core.embedded.persistence import FlushThread
 from tests.mutation.mutants import check_operators, list_mutants, record_calls
 from tests.mutation.targets import TARGETS
 
@@ -42,6 +47,7 @@ class MutationRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
         """Run the tests unchanged, then with each mutant that a test reaches."""
+        _create_application(session.items)
         recorded = run_in_fork(lambda: self._record_callers(session.items))
         if recorded == TIMED_OUT or recorded[0]:
             raise pytest.UsageError(f"the tests fail without a mutation: {recorded[0]}")
@@ -80,6 +86,7 @@ def run_in_fork(function):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
+        _use_copied_store()
         try:
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(pickle.dumps(function()))
@@ -92,6 +99,12 @@ def run_in_fork(function):
     return pickle.loads(data) if data else TIMED_OUT
 
 
+def _use_copied_store():
+    """Let this fork use its copy of the documents, and write none of them to the disk."""
+    StoreLock.is_in_fork = False
+    FlushThread.flush = FlushThread.purge = lambda _thread: None
+
+
 def _run_mutated(mutant, items):
     # Either signal ends the process.
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
@@ -100,9 +113,19 @@ def _run_mutated(mutant, items):
     return _run_until_failure(items)
 
 
+def _create_application(items):
+    """Run the first test that needs the application, which lasts until the end of the session."""
+    if item := next((each for each in items if "app" in each.fixturenames), None):
+        _run_until_failure([item])
+
+
 def _run_until_failure(items, begin=lambda _test: None):
-    """Run tests, and return the id of the first that fails, or None."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    """Run tests, and return the id of the first that fails, or None.
+
+    The fixtures of the session outlast them.
+    """
+    last = SimpleNamespace(listchain=lambda: [items[0].session])
+    for item, following in zip(items, [*items[1:], last], strict=True):
         begin(item.nodeid)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if item.session.testsfailed:
@@ -117,6 +140,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", type=Path, help="default: all modules of the feature")
     parser.add_argument("--tests", nargs="+", help="default: the tests of the feature")
     options = parser.parse_args()
+    os.environ.pop("MONGO_URI", None)
     check_operators()
     target = TARGETS[options.feature]
     paths = [path.resolve() for path in options.modules] or target.list_modules()

@@ -35,13 +35,12 @@ NAMES = (
     "ReplaceOrWithAnd",
     "ReplaceBreakWithContinue",
     "ReplaceContinueWithBreak",
-    "ExceptionReplacer",
     "NumberReplacer",
     "ZeroIterationForLoop",
 )
 # More than any operator finds in one function.
 MAX_OCCURRENCES = 1000
-OWN = (operators.DropItem, operators.ReplaceQueryOperator)
+OWN = (operators.DropItem, operators.ReplaceException, operators.ReplaceQueryOperator)
 
 
 @dataclass(frozen=True)

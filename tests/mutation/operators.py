@@ -1,13 +1,15 @@
-"""Mutations of MongoDB filters and updates, which cosmic-ray's own operators leave alone.
+"""Mutations that cosmic-ray's own operators do not make.
 
-They are cosmic-ray operators: classes that say where a parse tree of parso can be mutated, and
-mutate it.
+They change filters and updates of MongoDB, and the exceptions of `except` clauses. They are
+cosmic-ray operators: classes that say where a parse tree of parso can be mutated, and mutate it.
 """
 
 from cosmic_ray.operators.operator import Example, Operator
+from parso.python.tree import Name, PythonNode, String
 from parso.python.tree import Operator as Token
-from parso.python.tree import PythonNode, String
 
+# An exception that no code raises.
+NEVER_RAISED = "GeneratorExit"
 # A filter without a condition, or an update without a field, is a dict with an item less.
 ITEMS = ("dictorsetmaker", "testlist_comp")
 REPLACED = {
@@ -67,6 +69,44 @@ class ReplaceQueryOperator(Operator):
     @classmethod
     def examples(cls):
         return (Example("{'$gte': 1}", "{'$gt': 1}"),)
+
+
+class ReplaceException(Operator):
+    """Replace one exception of an `except` clause by one that is never raised.
+
+    cosmic-ray's `ExceptionReplacer` fails at the exceptions of a module, as `module.Error`.
+    """
+
+    def mutation_positions(self, node):
+        if node.type == "except_clause":
+            for _, _, caught in _list_caught(node):
+                yield caught.start_pos, caught.end_pos
+
+    def mutate(self, node, index):
+        parent, number, caught = _list_caught(node)[index]
+        first = caught.get_first_leaf()
+        parent.children[number] = Name(NEVER_RAISED, first.start_pos, first.prefix)
+        return node
+
+    @classmethod
+    def examples(cls):
+        before = "try: f()\nexcept a.B as c: pass\nexcept (D, e.F): pass"
+        return (
+            Example(before, before.replace("a.B", NEVER_RAISED)),
+            Example(before, before.replace("D", NEVER_RAISED), occurrence=1),
+            Example(before, before.replace("e.F", NEVER_RAISED), occurrence=2),
+        )
+
+
+def _list_caught(clause):
+    """Return the exceptions of a clause, each as its parent, its number there, and its node."""
+    caught = clause.children[1]
+    if caught.type != "atom":
+        return [(clause, 1, caught)]
+    items = caught.children[1]
+    if items.type not in ITEMS:
+        return [(caught, 1, items)]
+    return [(items, number, items.children[number]) for number in range(0, len(items.children), 2)]
 
 
 def _split_items(atom):
