@@ -53,10 +53,12 @@ def test_an_entry_is_not_stored_under_the_id_of_a_tombstone(db):
     assert store.insert_tombstone(db, entry_id) is True
     assert store.has_tombstone(db, entry_id)
     assert store.find_entry(db, entry_id) is None
+    add(db, userId=BEN)
     entry = add(db)
     assert store.insert_entry(db, {**entry, "_id": entry_id, "eventId": 9}) is False
     assert store.insert_tombstone(db, entry["_id"]) is False
     assert not store.has_tombstone(db, entry["_id"])
+    assert store.find_entry(db, entry["_id"]) == entry
     assert ids(store_audits.find_entries(db, [entry["_id"], entry_id])) == [entry["_id"]]
     assert store_audits.find_entries(db, []) == []
 
@@ -78,8 +80,8 @@ def test_a_user_finds_the_own_active_entries(db):
 
 
 def test_an_export_has_the_ended_entries_of_a_user_too_newest_first(db):
-    old = add(db, active=False, joinedAt=NOW - timedelta(days=1))
     first, second = add(db), add(db, active=False)
+    old = add(db, active=False, joinedAt=NOW - timedelta(days=1))
     add(db, userId=BEN)
     assert ids(store.find_all_of_user(db, ANN)) == ids([second, first, old])
 
@@ -105,7 +107,10 @@ def test_entries_are_read_page_by_page_in_the_order_in_which_they_joined(db):
     db.waitlist.delete_many({"userId": BEN})
     last = add(db, sequence=7)
     # Entries of older versions may have equal numbers.
-    first, second = add(db, sequence=3, scheduleId=2), add(db, sequence=3, scheduleId=3)
+    ordered = [ObjectId(), ObjectId()]
+    second, first = (
+        add(db, _id=id_, sequence=3, scheduleId=n) for n, id_ in ((2, ordered[1]), (3, ordered[0]))
+    )
     assert ids(store.find_active_in_order(db, 1, None, 10)) == ids([first, second, last])
     after_first = EntryPosition(3, first["_id"])
     assert ids(store.find_active_in_order(db, 1, after_first, 1)) == ids([second])
@@ -118,7 +123,10 @@ def test_the_first_entry_of_several_queues_wants_no_more_tickets_than_there_are(
     add(db, eventId=2, sequence=0)
     add(db, ticketTypeId=2, sequence=1)
     add(db, scheduleId=9, sequence=1)
-    large, small = add(db, quantity=4, sequence=2), add(db, userId=BEN, quantity=3, sequence=3)
+    tied_id = ObjectId()
+    small = add(db, userId=BEN, quantity=3, sequence=3)
+    large = add(db, quantity=4, sequence=2)
+    tied = add(db, _id=tied_id, userId=ObjectId(), quantity=3, sequence=3)
     other = add(db, scheduleId=2, sequence=4)
 
     def find_first(queues):
@@ -126,7 +134,8 @@ def test_the_first_entry_of_several_queues_wants_no_more_tickets_than_there_are(
 
     assert find_first({(1, 1): None, (2, 1): None}) == large["_id"]
     assert find_first({(1, 1): 4, (2, 1): None}) == large["_id"]
-    assert find_first({(1, 1): 3, (2, 1): None}) == small["_id"]
+    assert tied_id < small["_id"]
+    assert find_first({(1, 1): 3, (2, 1): None}) == tied["_id"]
     assert find_first({(1, 1): 2, (2, 1): 2}) == other["_id"]
     assert store.find_first_entry(db, 1, {(1, 1): 2}) is None
 
@@ -183,13 +192,14 @@ def test_an_offer_replaces_its_claim_once(db, ends_entry):
     entry = add(db, attendees={"1-1": {}}, offers=[])
     store.claim_for_offer(db, entry["_id"], booking_id, NOW)
 
-    def subtract(booking_id):
-        store.subtract_offer(db, entry["_id"], booking_id, 2, ends_entry=ends_entry, now=later)
+    def subtract(entry_id, booking_id):
+        store.subtract_offer(db, entry_id, booking_id, 2, ends_entry=ends_entry, now=later)
 
-    subtract(ObjectId())
+    subtract(entry["_id"], ObjectId())
+    subtract(ObjectId(), booking_id)
     assert "offering" in stored(db, entry)
-    subtract(booking_id)
-    subtract(booking_id)
+    subtract(entry["_id"], booking_id)
+    subtract(entry["_id"], booking_id)
     after = {**entry, "quantity": 0, "offers": [booking_id], "updatedAt": later}
     if ends_entry:
         after |= {"active": False, "status": "offered"}
@@ -208,15 +218,15 @@ def test_old_claims_are_found_the_oldest_first(db):
 
 
 def test_the_user_of_a_closed_entry_is_to_be_told_why(db):
+    later = NOW + timedelta(minutes=1)
     left, closed = add(db, attendees={"1-1": {}}), add(db, userId=BEN)
-    ended = {"active": False, "restock": "due", "updatedAt": NOW}
-    after = store.end_entry(db, left["_id"], "left", NOW)
-    assert after == {key: value for key, value in left.items() if key != "attendees"} | ended | {
-        "status": "left"
-    }
-    after = store.end_entry(db, closed["_id"], "closed", NOW, "event_cancelled")
-    reason = {"status": "closed", "tellAt": NOW, "closeReason": "event_cancelled"}
+    ended = {"active": False, "restock": "due", "updatedAt": later}
+    after = store.end_entry(db, closed["_id"], "closed", later, "event_cancelled")
+    reason = {"status": "closed", "tellAt": later, "closeReason": "event_cancelled"}
     assert after == {**closed, **ended, **reason}
+    after = store.end_entry(db, left["_id"], "left", later)
+    del left["attendees"]
+    assert after == {**left, **ended, "status": "left"}
 
 
 def test_untold_users_are_found_the_oldest_first_until_they_are_told(db):
@@ -233,6 +243,7 @@ def test_a_leave_is_pending_until_it_is_recorded_as_applied(db):
     first = add(db, restock="due", updatedAt=NOW - timedelta(seconds=2))
     second = add(db, userId=BEN, restock="due", updatedAt=NOW - timedelta(seconds=3))
     young = add(db, userId=ObjectId(), restock="due")
+    add(db, userId=ObjectId(), restock="done", updatedAt=NOW - timedelta(seconds=9))
     both = ids([first, second])
     assert ids(store.find_pending_leaves_before(db, NOW, 10)) == ids([second, first])
     assert ids(store.find_pending_leaves_before(db, NOW, 1)) == ids([second])
@@ -246,17 +257,19 @@ def test_a_leave_is_pending_until_it_is_recorded_as_applied(db):
 
 def test_a_deleted_user_waits_no_longer_and_leaves_no_personal_data(db):
     personal = {"idempotency": {"key": "k"}, "attendees": {"1-1": {}}, "holderIsShown": True}
-    bens = add(db, userId=BEN)
+    bens = [add(db, userId=BEN), add(db, userId=BEN, active=False)]
     waiting = add(db, **personal)
     claimed = add(db, scheduleId=2, **{**personal, "idempotency": {"key": "l"}}, **CLAIM)
+    again = add(db, scheduleId=3, **CLAIM)
     ended = add(db, active=False, status="offered")
     store.forget_user(db, ANN)
-    assert stored(db, bens) == bens
+    assert [stored(db, each) for each in bens] == bens
     without = {key: value for key, value in waiting.items() if key not in personal}
     left = {"userId": None, "active": False, "status": "left", "restock": "due"}
     assert stored(db, waiting) == {**without, **left}
     assert stored(db, ended) == {**ended, "userId": None}
-    # It stays active, as an offer is being made from it, and counts as its own user.
+    # These stay active, as offers are being made from them, and count as their own users.
+    assert stored(db, again) == {**again, "userId": again["_id"], "forgotten": True}
     without = {key: value for key, value in claimed.items() if key not in personal}
     assert stored(db, claimed) == {**without, "userId": claimed["_id"], "forgotten": True}
 
