@@ -61,10 +61,12 @@ def ids(bookings):
 
 
 def test_a_tombstone_is_no_booking(db):
+    add(db), add_tombstone(db)
     tombstone_id, booking = add_tombstone(db), add(db)
     both = [tombstone_id, booking["_id"]]
     assert ids(store.find_bookings(db, both)) == ids([booking])
     assert store.find_bookings(db, []) == []
+    assert store.find_existing_ids(db, both) == {booking["_id"]}
     assert store.find_by_reference(db, f"void-{tombstone_id}") is None
     assert store_links.find(db, tombstone_id) is None
     assert store_links.find_by_reference(db, f"void-{tombstone_id}") is None
@@ -79,6 +81,15 @@ def test_a_booking_is_found_by_its_reference_beside_others(db):
     assert store.find_by_reference(db, reference) == booking
     assert store_links.find_by_reference(db, reference) == linked
     assert store_links.find(db, booking["_id"]) == linked
+
+
+def test_an_idempotency_key_is_that_of_its_user(db):
+    bens = add(db, userId=BEN, idempotency={"key": "k"})
+    other, booking = add(db, idempotency={"key": "l"}), add(db, idempotency={"key": "k"})
+    assert store.find_by_idempotency_key(db, ANN, "k") == booking
+    assert store.find_by_idempotency_key(db, ANN, "l") == other
+    assert store.find_by_idempotency_key(db, BEN, "k") == bens
+    assert store.find_by_idempotency_key(db, BEN, "l") is None
 
 
 def test_the_active_bookings_of_a_user_are_those_of_an_event(db):
@@ -137,18 +148,19 @@ def test_open_offers_of_an_event_are_held_and_not_expired_the_first_to_expire_fi
 
 def test_pages_continue_after_a_booking_also_among_those_of_the_same_moment(db):
     add(db, eventId=2)
+    newest = add(db, createdAt=NOW + SECOND)
+    first, second = add(db), add(db)
     old = add(db, createdAt=NOW - SECOND)
-    first, second, third = add(db), add(db), add(db)
     page = {"skip": 0, "limit": 10, "after": None}
     where = {"eventId": 1}
-    newest = ids([third, second, first, old])
-    assert ids(store.find_page(db, where, **page)) == newest
-    assert ids(store.find_page(db, where, **{**page, "skip": 1, "limit": 2})) == newest[1:3]
+    all_ids = ids([newest, second, first, old])
+    assert ids(store.find_page(db, where, **page)) == all_ids
+    assert ids(store.find_page(db, where, **{**page, "skip": 1, "limit": 2})) == all_ids[1:3]
     after = (NOW, second["_id"])
-    assert ids(store.find_page(db, where, **{**page, "after": after})) == newest[2:]
-    batches = store.iterate_batches(db, where, 2)
-    assert [ids(batch) for batch in batches] == [newest[:2], newest[2:]]
-    assert [ids(batch) for batch in store.iterate_batches(db, where, 3)] == [newest[:3], newest[3:]]
+    assert ids(store.find_page(db, where, **{**page, "after": after})) == all_ids[2:]
+    for size in (2, 3):
+        batches = [ids(batch) for batch in store.iterate_batches(db, where, size)]
+        assert batches == [all_ids[:size], all_ids[size:]]
     assert store.count_bookings(db, where, up_to=3) == 3
     assert store.count_bookings(db, where, up_to=9, hint="event_newest") == 4
     assert store.count_bookings(db, where, up_to=3, hint="event_newest") == 3
