@@ -263,6 +263,7 @@ def test_a_booking_that_has_changed_since_it_was_read_is_not_updated(db, change)
     cancelled = {"status": "cancelled"}, [{"kind": "cancelled"}]
     assert store.update_booking(db, booking["_id"], guard, *cancelled) is None
     assert store.update_bookings(db, [(booking, *cancelled)]) == 0
+    assert store.update_bookings(db, []) == 0
     assert stored(db, booking) == {**booking, **change}
     db.bookings.update_one({"_id": booking["_id"]}, {"$set": {**booking, "restock": "done"}})
     db.bookings.update_one({"_id": booking["_id"]}, {"$unset": {"payment": ""}})
