@@ -35,6 +35,7 @@ from eventapp.core.access.proxies import PROXY_ADDRESSES
 from eventapp.core.access.rate_limit_storage import open_storage
 from eventapp.core.database import OPEN_DATABASE, SchemaTooNew
 from eventapp.core.embedded.locking import EmbeddedStoreBusy, check_directory_is_free
+from eventapp.core.http.early_answers import EARLY_ANSWERS
 from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.server.connection_watch import ConnectionWatch
 from eventapp.core.server.granian_server import GranianServer
@@ -135,8 +136,10 @@ def start_worker(
     app = open_app(config)
     log_writer = LOG_WRITER.get(app)
     log_writer.start()
-    limited = limit_concurrency(app.wsgi_app, make_stream_test(app))
-    app.wsgi_app = read_bodies(limited)  # type: ignore[assignment, method-assign]
+    # An early answer waits for nothing, so it needs no permit.
+    early = EARLY_ANSWERS.get(app)
+    early.handle = limit_concurrency(early.handle, make_stream_test(app))
+    app.wsgi_app = read_bodies(app.wsgi_app)  # type: ignore[assignment, method-assign]
     max_idle = config.max_idle_connections_per_address
     ConnectionWatch(port, requests, max_idle, PROXY_ADDRESSES.get(app)).start()
     hub = HUB.get(app)

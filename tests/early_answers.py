@@ -41,7 +41,7 @@ def prepare(app, capsys, monkeypatch):
         for may_be_early in (True, False):
             with monkeypatch.context() as patch:
                 if not may_be_early:
-                    patch.setattr(early_answers._EarlyAnswers, "_may_be_early", lambda *_: False)
+                    patch.setattr(early_answers.EarlyAnswers, "_may_be_early", lambda *_: False)
                 results.append(observe(app, capsys, path, options))
         return results
 
@@ -150,12 +150,12 @@ def check(ask_both, path, **options):
 def note_routes(monkeypatch):
     """Return a list to which each request adds the route of its early answer, or None."""
     routes = []
-    find = early_answers._EarlyAnswers._find
+    find = early_answers.EarlyAnswers._find
 
     def note(self, environ):
         found = find(self, environ)
         routes.append(found.route if found else None)
         return found
 
-    monkeypatch.setattr(early_answers._EarlyAnswers, "_find", note)
+    monkeypatch.setattr(early_answers.EarlyAnswers, "_find", note)
     return routes

@@ -79,7 +79,8 @@ class ListRequest(NamedTuple):
 
     def at(self, moment: datetime) -> "ListRequest":
         """Return the request as it applies at a moment of the database's clock."""
-        return self._replace(filters=tuple(each.at(moment) for each in self.filters))
+        filters = tuple(each.at(moment) for each in self.filters)
+        return self if filters == self.filters else self._replace(filters=filters)
 
     def correct(self, corrected: str) -> "ListRequest":
         """Return the request with another search instead of its own."""

@@ -10,6 +10,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from eventapp.core.access import rate_limits
 from eventapp.core.http.app_context import CONFIG
+from eventapp.core.http.early_answers import EARLY_ANSWERS
 from eventapp.events.cache import change_feed
 from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.event_cache import EVENT_CACHE
@@ -202,6 +203,15 @@ def test_what_is_early_asks_no_database(ask_both, app, early, monkeypatch):
     EVENT_CACHE.get(app).reset()
     assert send(app, EVENT)[1] == send(app, LIST)[1] == "503 SERVICE UNAVAILABLE"
     assert early[-2:] == [None, None]
+
+
+def test_what_is_early_takes_no_permit(ask_both, app, monkeypatch):
+    """A server limits `handle`, so only what is not early waits while all permits are taken."""
+    check(ask_both, EVENT)
+    monkeypatch.setattr(EARLY_ANSWERS.get(app), "handle", lambda *_: 1 / 0)
+    assert send(app, EVENT)[1] == "200 OK"
+    with pytest.raises(ZeroDivisionError):
+        send(app, "/api/users")
 
 
 def test_an_own_edit_shows_at_once(ask_both, app, early, organizer, client):

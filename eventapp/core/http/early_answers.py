@@ -20,6 +20,7 @@ from werkzeug.http import parse_etags
 
 from eventapp.config import Config
 from eventapp.core.access import rate_limits
+from eventapp.core.app_key import AppKey
 from eventapp.core.http import headers, request_log, responses
 from eventapp.core.http.compressed_bodies import CompressedBodies, choose_algorithm
 from eventapp.core.log_writer import LOG_WRITER
@@ -74,8 +75,9 @@ def init_app(app: Flask, config: Config, finders: Iterable[AnswerFinder]) -> Non
 
     Call this before `headers.init_app`, so that the finders see the addresses that Flask sees.
     """
-    early = _EarlyAnswers(app, config, tuple(finders))
-    app.wsgi_app = early.wrap(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    early = EarlyAnswers(app, config, tuple(finders))
+    EARLY_ANSWERS.set(app, early)
+    app.wsgi_app = early.answer  # type: ignore[method-assign]
 
 
 class _Representation(NamedTuple):
@@ -92,10 +94,15 @@ class _Representation(NamedTuple):
     algorithm: str | None
 
 
-class _EarlyAnswers:
-    """Makes the answers of finders, with headers that are made once."""
+class EarlyAnswers:
+    """Makes the answers of finders, with headers that are made once.
+
+    Attributes:
+        handle: answers the requests without an early answer.
+    """
 
     def __init__(self, app: Flask, config: Config, finders: tuple[AnswerFinder, ...]) -> None:
+        self.handle: WSGIApplication = app.wsgi_app
         self._app, self._finders = app, finders
         self._log = request_log.EarlyRequestLog(config, LOG_WRITER.get(app))
         self._compressed = CompressedBodies(app, CacheBudget(config.cache_mb))
@@ -110,36 +117,34 @@ class _EarlyAnswers:
         self._stored_hooks = _list_by_scheme(config, is_stored=True)
         self._not_stored_hooks = _list_by_scheme(config, is_stored=False)
 
-    def wrap(self, handle: "WSGIApplication") -> "WSGIApplication":
-        """Return an application that calls `handle` for a request without an early answer."""
-
-        def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-            started = time.perf_counter()
-            found = self._find(environ) if self._may_be_early(environ) else None
-            if found is None:
-                return handle(environ, start_response)
-            limit_headers: list[Header] = []
-            if self._has_limits and found.is_limited:
-                stats = rate_limits.count_anonymous_read(self._app, environ)
-                if stats.remaining < 0:
-                    return handle(environ, start_response)
-                limit_headers = rate_limits.list_headers(stats)
-            if found.on_answered:
-                found.on_answered()
-            shown = _represent(found, environ)
-            body = found.body
-            if shown.algorithm and found.etag:
-                body = self._compressed.compress(body, found.etag, shown.algorithm)
-            sent = self._list_headers(shown, len(body), limit_headers, environ["wsgi.url_scheme"])
-            request_id = request_log.choose_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-            sent.append((request_log.ID_HEADER, request_id))
-            method, seconds = environ["REQUEST_METHOD"], time.perf_counter() - started
-            self._log.record(request_id, method, found.route, shown.status, seconds)
-            start_response(STATUS_LINES[shown.status], sent)
-            # Granian sends a list of parts at once, and asks for those of any other iterable.
-            return [body] if method == "GET" and shown.status == 200 else []
-
-        return answer
+    def answer(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a request, as a WSGI application."""
+        started = time.perf_counter()
+        found = self._find(environ) if self._may_be_early(environ) else None
+        if found is None:
+            return self.handle(environ, start_response)
+        limit_headers: list[Header] = []
+        if self._has_limits and found.is_limited:
+            stats = rate_limits.count_anonymous_read(self._app, environ)
+            if stats.remaining < 0:
+                return self.handle(environ, start_response)
+            limit_headers = rate_limits.list_headers(stats)
+        if found.on_answered:
+            found.on_answered()
+        shown = _represent(found, environ)
+        body = found.body
+        if shown.algorithm and found.etag:
+            body = self._compressed.compress(body, found.etag, shown.algorithm)
+        sent = self._list_headers(shown, len(body), limit_headers, environ["wsgi.url_scheme"])
+        request_id = request_log.choose_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        sent.append((request_log.ID_HEADER, request_id))
+        method, seconds = environ["REQUEST_METHOD"], time.perf_counter() - started
+        self._log.record(request_id, method, found.route, shown.status, seconds)
+        start_response(STATUS_LINES[shown.status], sent)
+        # Granian sends a list of parts at once, and asks for those of any other iterable.
+        return [body] if method == "GET" and shown.status == 200 else []
 
     def _may_be_early(self, environ: "WSGIEnvironment") -> bool:
         return (
@@ -174,6 +179,9 @@ class _EarlyAnswers:
         return [*content, *validators, *limits, ("Content-Encoding", shown.algorithm), *hooks]
 
 
+EARLY_ANSWERS: AppKey[EarlyAnswers] = AppKey("early_answers")
+
+
 def _list_by_scheme(config: Config, *, is_stored: bool) -> dict[str, list[Header]]:
     """Return the headers of the hooks, by the scheme of the request."""
     return {
@@ -191,12 +199,13 @@ def _represent(found: EarlyAnswer, environ: "WSGIEnvironment") -> _Representatio
         return _Representation(200, None, None)
     etag, accepted = found.etag, environ.get("HTTP_ACCEPT_ENCODING", "")
     algorithm = choose_algorithm(accepted, len(found.body))
-    known = parse_etags(environ.get("HTTP_IF_NONE_MATCH"))
-    if known.contains_weak(etag):
+    sent = environ.get("HTTP_IF_NONE_MATCH")
+    known = parse_etags(sent) if sent else None
+    if known and known.contains_weak(etag):
         return _Representation(304, etag, None)
     if algorithm is None:
         return _Representation(200, etag, None)
     etag = f"{etag}:{algorithm}"
-    if known.contains_weak(etag):
+    if known and known.contains_weak(etag):
         return _Representation(304, etag, None)
     return _Representation(200, etag, algorithm)
