@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from eventapp.core.clock import start_clock, utc_now
-from eventapp.core.database import Db, is_unavailable, note_no_answer
+from eventapp.core.database import Db, is_unavailable, limit_optional_work, note_no_answer
 from eventapp.due_work import rules, store
 from eventapp.due_work.rules import describe_error
 from eventapp.due_work.types import FailedWork, FailedWorkReport, FailedWorkView, ItemKey
@@ -207,8 +207,8 @@ def process_now(db: Db, kind: str, key: ItemKey, handle: Callable[[ItemKey], int
     """Try once to handle an item in a request, and leave it to the worker if that fails.
 
     The failure is recorded. The worker tries again, and removes the record when it succeeds. If the
-    database did not answer, that is no fault of the item, and to record it would keep the client
-    waiting for a second time limit.
+    database did not answer in the time that is left of the request, that is no fault of the item,
+    and to record it would keep the client waiting for a second time limit.
 
     Returns:
         Whether the item was handled.
@@ -216,7 +216,8 @@ def process_now(db: Db, kind: str, key: ItemKey, handle: Callable[[ItemKey], int
     Raises:
         PyMongoError: the database is unavailable.
     """
-    result = _attempt(handle, key)
+    with limit_optional_work():
+        result = _attempt(handle, key)
     if isinstance(result, int):
         return True
     if is_unavailable(result):

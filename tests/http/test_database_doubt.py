@@ -64,10 +64,28 @@ def test_work_after_a_failure_in_the_same_request_shares_one_limit(db, monkeypat
         for key in range(3):
             assert not due_work.process_now(db, "test", key, fail)
         assert doubt.exists()
-    assert limits[0] is None
+    assert 0.1 < limits[0] <= 0.2
     assert 0 < limits[1] < 0.06
     assert limits[2] < 0
     assert pymongo._csot.remaining() is None
+
+
+def test_work_that_the_worker_can_do_does_not_delay_an_answer_that_was_slow(db, monkeypatch):
+    """Without a failure either: a slow database answers, but late."""
+    limits = []
+
+    def handle(_key):
+        limits.append(pymongo._csot.remaining())
+        return 1
+
+    assert due_work.process_now(db, "test", 1, handle)
+    monkeypatch.setattr(request_limit, "REQUEST_SECONDS", 0.2)
+    with limit_request(DatabaseDoubt()):
+        time.sleep(0.15)
+        assert due_work.process_now(db, "test", 1, handle)
+        assert pymongo._csot.remaining() is None
+    assert limits[0] is None
+    assert 0 < limits[1] < 0.06
 
 
 def test_reading_again_after_an_insert_shares_the_limit(db, monkeypatch):

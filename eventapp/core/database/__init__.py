@@ -22,7 +22,12 @@ from eventapp.core.database.lifecycle import (
     open_database,
     purge_deleted,
 )
-from eventapp.core.database.request_limit import DatabaseDoubt, limit_request, note_no_answer
+from eventapp.core.database.request_limit import (
+    DatabaseDoubt,
+    limit_optional_work,
+    limit_request,
+    note_no_answer,
+)
 from eventapp.core.database.schema_version import (
     SCHEMA_VERSION,
     SchemaTooNew,
@@ -68,6 +73,7 @@ __all__ = [
     "insert_in_order",
     "insert_unordered",
     "is_unavailable",
+    "limit_optional_work",
     "limit_request",
     "make_unknown_outcome_error",
     "note_no_answer",

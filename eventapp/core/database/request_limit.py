@@ -6,12 +6,13 @@ one during which the database comes back and fails again. So all operations that
 share one limit: those of the same request, and those of every request until no failure has occurred
 for DOUBT_SECONDS. In normal operation a long request is not cut short.
 
-Code that goes on after a database error calls `note_no_answer`.
+Code that goes on after a database error calls `note_no_answer`. What the worker can do as well is
+done in `limit_optional_work`, so that a slow database does not delay the answer for it.
 """
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 
 import pymongo
@@ -52,8 +53,11 @@ class _RequestLimit:
         """Let the remaining operations end REQUEST_SECONDS after the request has begun."""
         if not self._is_set:
             self._is_set = True
-            remaining = max(NO_SECONDS, self._deadline - time.monotonic())
-            self._stack.enter_context(pymongo.timeout(remaining))
+            self._stack.enter_context(pymongo.timeout(self.compute_remaining()))
+
+    def compute_remaining(self) -> float:
+        """Return the seconds that are left of REQUEST_SECONDS, at least NO_SECONDS."""
+        return max(NO_SECONDS, self._deadline - time.monotonic())
 
 
 _request_limit: ContextVar[_RequestLimit | None] = ContextVar("request_limit", default=None)
@@ -71,6 +75,17 @@ def limit_request(doubt: DatabaseDoubt) -> Iterator[None]:
             yield
         finally:
             _request_limit.reset(token)
+
+
+@contextmanager
+def limit_optional_work() -> Iterator[None]:
+    """Let the operations in this block end REQUEST_SECONDS after the request has begun.
+
+    Outside of a request they have no limit but their own.
+    """
+    limit = _request_limit.get()
+    with pymongo.timeout(limit.compute_remaining()) if limit else nullcontext():
+        yield
 
 
 def note_no_answer() -> None:
