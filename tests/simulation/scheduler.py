@@ -182,19 +182,22 @@ class Scheduler:
         raise NeverAtRest("the history does not end")
 
     def _choose(self) -> Task:
-        ready = [task for task in self._tasks if self._may_run(task)]
+        ready = self._list_ready()
         if not ready:
             wake_at = min((task.wake_at for task in self._tasks), default=float("inf"))
             if wake_at == float("inf"):
                 raise NeverAtRest("all tasks wait for each other")
             self.now = wake_at
-            ready = [task for task in self._tasks if self._may_run(task)]
+            ready = self._list_ready()
         return self.random.choice(ready)
 
-    def _may_run(self, task: Task) -> bool:
-        if task.wake_at <= self.now:
-            return True
-        return task.is_ready is not None and task.is_ready()
+    def _list_ready(self) -> list[Task]:
+        now = self.now
+        return [
+            task
+            for task in self._tasks
+            if task.wake_at <= now or (task.is_ready and task.is_ready())
+        ]
 
     def _run_step(self, task: Task) -> None:
         self.now += self.random.uniform(0, MAX_STEP_SECONDS)
@@ -252,8 +255,14 @@ def _read_alone(reads: Any, db: Any, ids: Any) -> Any:
 
 
 @contextmanager
-def simulated_time(scheduler: Scheduler, modules: list[types.ModuleType]) -> Iterator[None]:
-    """Give these modules the scheduler's clock and locks in place of `time` and `threading`."""
+def simulated_time(
+    scheduler: Scheduler, uses: list[tuple[types.ModuleType, str]]
+) -> Iterator[None]:
+    """Use the scheduler's clock and locks in place of `time` and `threading`.
+
+    Args:
+        uses: the modules that use one of the two, and its name.
+    """
     fake_time = types.SimpleNamespace(
         monotonic=lambda: scheduler.now,
         perf_counter=lambda: scheduler.now,
@@ -261,6 +270,7 @@ def simulated_time(scheduler: Scheduler, modules: list[types.ModuleType]) -> Ite
     )
     id_time = types.SimpleNamespace(time=lambda: START.timestamp() + scheduler.now)
     fake_threading = types.SimpleNamespace(Lock=lambda: SimulatedLock(scheduler))
+    fakes = {"time": fake_time, "threading": fake_threading}
     patches = [
         # The ids of documents follow from the seed, too.
         mock.patch.object(objectid, "time", id_time),
@@ -271,12 +281,7 @@ def simulated_time(scheduler: Scheduler, modules: list[types.ModuleType]) -> Ite
         # These batches are global, and all simulated processes are in one. A killed process would
         # leave a batch that never ends to the others.
         mock.patch.object(BatchedReads, "find_many", _read_alone),
-        *(
-            mock.patch.object(module, name, fake)
-            for module in modules
-            for name, fake in (("time", fake_time), ("threading", fake_threading))
-            if isinstance(getattr(module, name, None), types.ModuleType)
-        ),
+        *(mock.patch.object(module, name, fakes[name]) for module, name in uses),
     ]
     with ExitStack() as stack:
         for patch in patches:

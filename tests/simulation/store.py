@@ -1,6 +1,7 @@
 """The embedded store of a simulation: each operation is one step, and may fail."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,6 +9,7 @@ from pymongo.errors import AutoReconnect
 
 from eventapp.core.embedded.client import EmbeddedClient
 from eventapp.core.embedded.locking import StoreLock
+from eventapp.core.embedded.storage import ChangeLog, CollectionStore
 from eventapp.core.failpoints import set_failpoint_hook
 from tests.simulation.scheduler import Killed, Process, Scheduler
 
@@ -93,11 +95,24 @@ class SimulatedStoreLock(StoreLock):
         scheduler.pause()
 
 
+class WriteCounter(ChangeLog):
+    """Counts the documents that were written or deleted, by the name of their collection."""
+
+    def __init__(self) -> None:
+        super().__init__(is_active=False)
+        self.counts: Counter[str] = Counter()
+
+    def record_document(self, row: int, store: CollectionStore, key: Hashable) -> None:
+        """Count a document that was written or deleted."""
+        self.counts[store.name] += 1
+
+
 class SimulatedStore:
     """An embedded store in memory whose operations are steps of a scheduler.
 
     Attributes:
         db: its database.
+        write_counts: how many documents were written, by collection.
     """
 
     def __init__(self, prepare: Callable[[Any], None]) -> None:
@@ -105,12 +120,14 @@ class SimulatedStore:
         self.db: Any = EmbeddedClient(None).get_database("simulation")
         prepare(self.db)
         self._lock = SimulatedStoreLock()
-        self._documents = {
-            name: self.db[name]._operations.store._documents
-            for name in self.db.list_collection_names()
-        }
-        # The lock of the database stays as it is: naming a collection is not an operation.
+        changes = WriteCounter()
+        self.write_counts = changes.counts
+        self._documents: dict[str, dict[Hashable, dict[str, Any]]] = {}
         for name in self.db.list_collection_names():
+            store: CollectionStore = self.db[name]._operations.store
+            store._changes = changes
+            self._documents[name] = store._documents
+            # The lock of the database stays as it is: naming a collection is not an operation.
             self.db[name]._lock = self._lock
 
     def use(self, scheduler: Scheduler | None) -> None:

@@ -214,6 +214,13 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"_id": {"$in": [3, 1, 99]}}, [1, 3]),
     ({"_id": {"$gt": 2}, "n": 2}, [3]),
     ({"flag": True}, [4]),
+    ({"flag": 1}, []),
+    ({"n": 1.0}, [2]),
+    ({"n": True}, []),
+    ({"list": 3}, [4]),
+    ({"tags": {"$gt": "b"}}, [4]),
+    ({"zzz": {"$lte": 1}}, []),
+    ({"zzz": {"$exists": 0}}, [1, 2, 3, 4]),
     ({"flag": {"$ne": True}}, [1, 2, 3]),
     ({"$expr": {"$lte": [{"$add": ["$sold", 2]}, "$cap"]}, "sold": {"$exists": True}}, [1]),
     ({"sold": {"$exists": True}, "$expr": {"$lte": [{"$add": ["$sold", 1]}, "$cap"]}}, [1, 2]),
@@ -652,6 +659,26 @@ def test_a_partial_unique_index_covers_only_matching_documents(
     bookings.replace_one({"_id": 5}, {"user": 1, **outside})
     bookings.update_one({"_id": 0}, {"$set": inside})
     assert bookings.count_documents({"user": 1}) == 3
+
+
+def test_an_index_follows_each_field_that_it_depends_on(db: Any) -> None:
+    bookings = db["bookings"]
+    bookings.create_index(
+        [("user", 1), ("at.event", 1)], unique=True, partialFilterExpression={"active": True}
+    )
+    bookings.insert_one({"_id": 1, "user": "ann", "at": {"event": 7}, "active": True})
+    bookings.insert_one({"_id": 2, "user": "ann", "at": {"event": 7}, "active": False})
+    with pytest.raises(DuplicateKeyError):
+        bookings.update_one({"_id": 2}, {"$set": {"active": True}})
+    bookings.update_one({"_id": 1}, {"$set": {"at.event": 8, "note": "moved"}})
+    bookings.update_one({"_id": 2}, {"$set": {"active": True}})
+    with pytest.raises(DuplicateKeyError):
+        bookings.update_one({"_id": 1}, {"$set": {"at": {"event": 7}}})
+    bookings.update_one({"_id": 2}, {"$unset": {"active": ""}})
+    bookings.update_one({"_id": 1}, [{"$set": {"at.event": 7}}])
+    bookings.update_one({"_id": 1}, {"$set": {"user": "ben"}})
+    assert [each["_id"] for each in bookings.find({"user": "ann"})] == [2]
+    assert [each["_id"] for each in bookings.find({"user": "ben", "at.event": 7})] == [1]
 
 
 def test_a_sparse_unique_index_ignores_documents_without_the_field(db: Any) -> None:

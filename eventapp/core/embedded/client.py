@@ -163,6 +163,8 @@ class EmbeddedDatabase(PyMongoStandIn):
 
     def get_collection(self, name: str, *_: Any, **__: Any) -> EmbeddedCollection:
         """Return a collection; it exists once something is stored in it."""
+        if name in self._collections:
+            return self._collections[name]
         with self._lock:
             if name not in self._collections:
                 mongomock_operators = MongomockOperators(self._mongomock.get_collection(name))

@@ -243,7 +243,7 @@ class EmbeddedCollection(PyMongoStandIn):
         deleted = self._delete(filter, sort=sort, **options)
         if not deleted.documents:
             return None
-        return self._operations.project(deleted.documents[0], projection)
+        return self._operations.project(deleted.documents, projection)[0]
 
     def _project_outcome(
         self, outcome: WriteOutcome, projection: Any, return_after: bool
@@ -251,7 +251,7 @@ class EmbeddedCollection(PyMongoStandIn):
         document = outcome.after if return_after else outcome.before
         if document is None:
             return None
-        return self._operations.project(document, projection)
+        return self._operations.project([document], projection)[0]
 
     @locked
     def _update(

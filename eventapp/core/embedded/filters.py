@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from eventapp.core.embedded.mongomock_internals import Document
 
-_SCALAR_TYPES = str | int | float | ObjectId | datetime
+_SCALAR_TYPES = (str, int, float, ObjectId, datetime)
 
 
 def iter_required_conditions(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -29,17 +29,20 @@ def find_equal_values(condition: Any) -> list[Any] | None:
         condition, and if one of the values is not a scalar. A plain array is no scalar: it equals a
         whole array, which may be empty or an item of another array.
     """
-    if isinstance(condition, list):
-        return None
+    if isinstance(condition, _SCALAR_TYPES):
+        return [condition]
     # Any other single operator gives [None], which is not a scalar.
     if isinstance(condition, dict) and len(condition) == 1:
-        condition = condition.get("$in", [condition.get("$eq")])
-    values = condition if isinstance(condition, list) else [condition]
-    return values if all(isinstance(value, _SCALAR_TYPES) for value in values) else None
+        values = condition.get("$in", [condition.get("$eq")])
+        if isinstance(values, list) and all(isinstance(each, _SCALAR_TYPES) for each in values):
+            return values
+    return None
 
 
 def split_text(query: Document) -> tuple[Document, Document | None]:
     """Return a filter without the `$text` at its top level or inside `$and`, and that `$text`."""
+    if "$text" not in query and "$and" not in query:
+        return query, None
     rest = dict(query)
     text = rest.pop("$text", None)
     clauses = [split_text(clause) for clause in rest.get("$and", [])]

@@ -10,7 +10,7 @@ from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from eventapp.core.embedded.filters import find_equal_values
-from eventapp.core.embedded.mongomock_internals import Document, matches_filter
+from eventapp.core.embedded.mongomock_internals import MISSING, Document, matches_filter
 from eventapp.core.embedded.text_index import TextIndex
 from eventapp.core.embedded.values import (
     copy_as_stored,
@@ -86,6 +86,8 @@ class HashIndex:
         """Create an empty index; `namespace` is used in error messages."""
         self.definition = definition
         self.fields = list(definition["key"])
+        self._is_unique = bool(definition.get("unique"))
+        self._names = _find_names(self.fields, definition.get("partialFilterExpression", {}))
         self._namespace = namespace
         self._owners: dict[Hashable, Hashable] = {}
         self._by_first_field: dict[Hashable, dict[Hashable, None]] = {}
@@ -95,6 +97,15 @@ class HashIndex:
         for values in self._iter_unique_values(document):
             if self._owners.get(make_hashable(values), key) != key:
                 raise self._make_duplicate_key_error(values)
+
+    def is_unchanged(self, old: Document, new: Document) -> bool:
+        """Return whether the index would read the very same objects from both documents.
+
+        A stored document shares what did not change with the one that it replaces.
+        """
+        return self._names is not None and all(
+            old.get(name, MISSING) is new.get(name, MISSING) for name in self._names
+        )
 
     def update(self, key: Hashable, old: Document | None, new: Document | None) -> None:
         """Replace the entries of `old` by those of `new`; None stands for no document."""
@@ -137,7 +148,7 @@ class HashIndex:
             self._by_first_field.setdefault(value, {})[key] = None
 
     def _iter_unique_values(self, document: Document) -> Iterator[tuple[Any, ...]]:
-        if self.definition.get("unique") and self._covers(document):
+        if self._is_unique and self._covers(document):
             yield from product(*(find_indexed_values(document, path) for path in self.fields))
 
     def _covers(self, document: Document) -> bool:
@@ -154,27 +165,51 @@ class HashIndex:
         )
 
 
+def _find_names(fields: list[str], partial_filter: Document) -> set[str] | None:
+    """Return the top-level fields on which an index depends; None if it may be any."""
+    paths = [*fields, *partial_filter]
+    if any(path.startswith("$") for path in paths):
+        return None
+    return {path.partition(".")[0] for path in paths}
+
+
 class IndexCatalog:
     """The indexes of one collection. They are updated with every write of a document.
 
     Attributes:
         definitions: the definition of each index, by its name. That of `_id` is not among them.
+        ttl_definitions: those of the TTL indexes.
     """
 
     def __init__(self, namespace: str) -> None:
         """Create an empty catalog; `namespace` is used in error messages."""
         self.definitions: dict[str, IndexDefinition] = {}
+        self.ttl_definitions: list[IndexDefinition] = []
         self._namespace = namespace
         self._hash_indexes: dict[str, HashIndex] = {}
+        self._by_first_path: dict[str, HashIndex] = {}
         self._text_index: TextIndex | None = None
 
-    def check(self, key: Hashable, document: Document) -> None:
-        """Raise DuplicateKeyError if a unique index refuses the document."""
-        for index in self._hash_indexes.values():
-            index.check(key, document)
+    def replace(self, key: Hashable, old: Document | None, new: Document) -> None:
+        """Replace `old` by `new` in every index; None stands for no document.
+
+        Raises:
+            DuplicateKeyError: a unique index refuses the new document. Nothing has changed.
+        """
+        changed = [
+            index
+            for index in self._hash_indexes.values()
+            if old is None or not index.is_unchanged(old, new)
+        ]
+        for index in changed:
+            index.check(key, new)
+        for index in changed:
+            index.update(key, old, new)
+        if self._text_index:
+            self._text_index.record_change(key, new)
 
     def update(self, key: Hashable, old: Document | None, new: Document | None) -> None:
-        """Replace `old` by `new` in every index; None stands for no document."""
+        """Replace `old` by `new` in every index without a check; None stands for no document."""
         for index in self._hash_indexes.values():
             index.update(key, old, new)
         if self._text_index:
@@ -218,6 +253,7 @@ class IndexCatalog:
                 index.update(key, None, document)
             self._hash_indexes[definition["name"]] = index
         self.definitions[definition["name"]] = definition
+        self._list_indexes()
 
     def remove(self, name: str) -> None:
         """Remove an index by name; raise OperationFailure (27) if there is none."""
@@ -226,14 +262,18 @@ class IndexCatalog:
         if is_text_index(self.definitions.pop(name)):
             self._text_index = None
         self._hash_indexes.pop(name, None)
+        self._list_indexes()
 
-    def find_ttl_definitions(self) -> list[IndexDefinition]:
-        """Return the definitions of the TTL indexes."""
-        return [
+    def _list_indexes(self) -> None:
+        """List the TTL indexes, and the first index of each path that begins one."""
+        self.ttl_definitions = [
             definition
             for definition in self.definitions.values()
             if "expireAfterSeconds" in definition
         ]
+        self._by_first_path = {}
+        for index in self._hash_indexes.values():
+            self._by_first_path.setdefault(index.fields[0], index)
 
     def find_text_keys(self, text: Mapping[str, Any]) -> set[Hashable]:
         """Return the keys of the documents that match a `$text` operator.
@@ -251,11 +291,11 @@ class IndexCatalog:
             raise OperationFailure(message, _UNSUPPORTED_OPTION)
         return self._text_index.find_keys(text["$search"])
 
-    def find_keys(self, conditions: Iterable[tuple[str, Any]]) -> list[Hashable] | None:
+    def find_keys(self, conditions: Iterable[tuple[str, Any]]) -> dict[Hashable, None] | None:
         """Return the keys of all documents that may meet these (path, condition) pairs.
 
         Returns:
-            The shortest list that an index gives, or None if no index covers a condition.
+            The fewest keys that an index gives, or None if no index covers a condition.
         """
         by_condition = (self._find_keys(path, condition) for path, condition in conditions)
         candidates = [keys for keys in by_condition if keys is not None]
@@ -276,13 +316,14 @@ class IndexCatalog:
                 return index.find_extreme_keys(count, descending=direction == -1)
         return None
 
-    def _find_keys(self, path: str, condition: Any) -> list[Hashable] | None:
-        values = find_equal_values(condition)
-        by_path = (index for index in self._hash_indexes.values() if index.fields[0] == path)
-        index = next(by_path, None)
-        if values is None or index is None:
+    def _find_keys(self, path: str, condition: Any) -> dict[Hashable, None] | None:
+        index = self._by_first_path.get(path)
+        values = find_equal_values(condition) if index else None
+        if index is None or values is None:
             return None
-        return list(dict.fromkeys(key for value in values for key in index.find_keys(value)))
+        if len(values) == 1:
+            return index.find_keys(values[0])
+        return dict.fromkeys(key for value in values for key in index.find_keys(value))
 
 
 def make_duplicate_key_error(

@@ -32,6 +32,8 @@ _helpers: Any = mongomock.helpers
 # The value of a field that a document does not have.
 MISSING: Any = _filtering.NOTHING
 _NULL_RANK: int = _filtering._get_compare_type(None)
+_SCALAR_TYPES = frozenset((str, int, float, bool, ObjectId, datetime))
+_ORDER_OPERATORS = frozenset(("$lt", "$lte", "$gt", "$gte"))
 
 
 # The interfaces that mongomock expects of the object that is passed to its client.
@@ -92,7 +94,36 @@ def matches_filter(query: Document, document: Document) -> bool:
     Raises:
         OperationFailure: the filter is malformed.
     """
-    return bool(_filtering.filter_applies(query, document))
+    # mongomock takes about ten times as long for the plain conditions with which filters begin.
+    for path, condition in query.items():
+        is_met = _meets_plain_condition(document, path, condition)
+        if is_met is None:
+            return bool(_filtering.filter_applies(query, document))
+        if not is_met:
+            return False
+    return True
+
+
+def _meets_plain_condition(document: Document, path: str, condition: Any) -> bool | None:
+    """Return whether a field has a scalar value, or exists; None if that is for mongomock."""
+    if path.startswith("$") or "." in path:
+        return None
+    value = document.get(path, MISSING)
+    if type(condition) in _SCALAR_TYPES:
+        if value is MISSING:
+            return False
+        if type(value) not in _SCALAR_TYPES:
+            return None
+        # In Python, True == 1; in BSON, true differs from 1.
+        is_same_kind = isinstance(value, bool) is isinstance(condition, bool)
+        return is_same_kind and bool(value == condition)
+    if type(condition) is dict and len(condition) == 1:
+        ((operator, operand),) = condition.items()
+        if operator == "$exists":
+            return bool(operand) == (value is not MISSING)
+        if operator in _ORDER_OPERATORS and value is MISSING:
+            return False
+    return None
 
 
 def get_values_at_path(path: str, document: Document) -> list[Any]:

@@ -5,7 +5,7 @@ The caller, `EmbeddedCollection`, holds the client's lock, and checks the argume
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any, TypeAlias
 
 from eventapp.core.embedded.filters import split_text
@@ -118,8 +118,9 @@ class CollectionOperations:
             if found is not None:
                 return MatchedDocuments(found)
         rest, text = split_text(copy_as_stored(query))
-        if self.store.is_empty:
+        if self.store.is_empty and text is None:
             matches_filter(rest, {})  # Refuse a malformed filter even without documents.
+            return MatchedDocuments()
         if text is None:
             matches = MatchedDocuments(list(self.store.find_candidates(rest)))
         else:
@@ -129,18 +130,18 @@ class CollectionOperations:
         matches.sort(sort or ())
         return matches
 
-    def project(self, document: Document, projection: Any) -> Document:
-        """Return the projected copy of one match, for the caller."""
+    def project(self, documents: Iterable[Document], projection: Any) -> list[Document]:
+        """Return projected copies of matches, for the caller."""
         if projection is None or projection == {}:
-            return copy_for_caller(document)
+            return [copy_for_caller(document) for document in documents]
         if not isinstance(projection, Mapping):
             projection = dict.fromkeys(projection, 1) or {"_id": 1}
-        if _is_plain_inclusion(projection):
+        tree = _build_inclusion_tree(projection)
+        if tree is not None:
             # mongomock copies each value, which takes ten times longer.
-            result = include_paths(document, _build_path_tree(["_id", *projection]))
-        else:
-            result = self.mongomock_operators.project(document, projection)
-        return copy_for_caller(result)
+            return [copy_for_caller(include_paths(document, tree)) for document in documents]
+        project = self.mongomock_operators.project
+        return [copy_for_caller(project(document, projection)) for document in documents]
 
     def find(
         self, query: Mapping[str, Any], projection: Any, sort: Sort | None, skip: int, limit: int
@@ -148,7 +149,7 @@ class CollectionOperations:
         """Return copies of the matches for a cursor. A limit of 0 means no limit."""
         stop = skip + abs(limit) if limit else None
         matches = self.match(query, sort, stop)
-        return [self.project(document, projection) for document in matches.documents[skip:stop]]
+        return self.project(matches.documents[skip:stop], projection)
 
     def distinct(self, path: str, query: Mapping[str, Any]) -> list[Any]:
         """Return each value, or each array item, at `path` once, in order of first appearance."""
@@ -227,19 +228,23 @@ class CollectionOperations:
         return matches
 
 
-def _is_plain_inclusion(fields: Mapping[str, Any]) -> bool:
-    """Return whether a projection only names fields to return, none of them below another."""
-    paths = sorted(name.split(".") for name in fields)
-    has_nested = any(second[: len(first)] == first for first, second in pairwise(paths))
-    is_included = all(value in (1, True) and "$" not in name for name, value in fields.items())
-    return bool(fields) and is_included and not has_nested
+def _build_inclusion_tree(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the tree that `include_paths` takes for a projection.
 
-
-def _build_path_tree(paths: Iterable[str]) -> dict[str, Any]:
-    """Return the tree of dotted paths that `include_paths` takes."""
+    Returns:
+        None unless the projection only names fields to return, none of them below another.
+    """
     tree: dict[str, Any] = {}
-    for path in paths:
+    for path, value in fields.items():
+        if value not in (1, True) or "$" in path:
+            return None
         branch = tree
-        for part in path.split("."):
+        *parents, last = path.split(".")
+        for part in parents:
+            if branch.get(part) == {}:
+                return None
             branch = branch.setdefault(part, {})
-    return tree
+        if last in branch:
+            return None
+        branch[last] = {}
+    return {"_id": {}, **tree}

@@ -185,8 +185,7 @@ class CollectionStore:
             document: as it is stored; it is not changed any more. It may share parts with the
                 document that it replaces.
         """
-        self.catalog.check(key, document)
-        self.catalog.update(key, self._documents.get(key), document)
+        self.catalog.replace(key, self._documents.get(key), document)
         self._documents[key] = document
         if key not in self._rows:
             self._rows[key] = self._changes.allocate_row()
@@ -256,13 +255,10 @@ class CollectionStore:
         """Return the documents that may match a filter, through an index if one applies."""
         self._remove_expired_documents()
         ids = find_equal_values(query.get("_id"))
-        if ids is None:
-            keys = self.catalog.find_keys(iter_required_conditions(query))
-        else:
-            keys = [make_hashable(id_) for id_ in ids]
-        if keys is None:
-            return list(self._documents.values())
-        return self.find_existing(dict.fromkeys(keys))
+        if ids is not None:
+            return self.find_existing(dict.fromkeys(map(make_hashable, ids)))
+        keys = self.catalog.find_keys(iter_required_conditions(query))
+        return list(self._documents.values()) if keys is None else self.find_existing(keys)
 
     def find_extremes(self, sort: Sort, count: int) -> list[Document] | None:
         """Return the first `count` of all documents in this order.
@@ -280,11 +276,13 @@ class CollectionStore:
 
     def _remove_expired_documents(self) -> None:
         """Delete the documents that a TTL index has expired, at most once a second."""
+        if not self.catalog.ttl_definitions:
+            return
         now = datetime.now(UTC).replace(tzinfo=None)
         if now - self._last_expiry_check < _EXPIRY_CHECK_INTERVAL:
             return
         self._last_expiry_check = now
-        for definition in self.catalog.find_ttl_definitions():
+        for definition in self.catalog.ttl_definitions:
             cutoff = now - timedelta(seconds=definition["expireAfterSeconds"])
             self._delete_expired(definition, cutoff)
 

@@ -4,9 +4,11 @@ A stored document is never changed in place. So its successor may share parts wi
 """
 
 from collections.abc import Hashable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import bson
+from bson import ObjectId
 from bson.codec_options import CodecOptions
 
 from eventapp.core.embedded.mongomock_internals import (
@@ -17,6 +19,8 @@ from eventapp.core.embedded.mongomock_internals import (
 )
 
 _AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
+# The most frequent types of values that `make_hashable` leaves as they are.
+_HASHABLE_TYPES = frozenset((str, int, float, ObjectId, datetime, type(None)))
 
 
 def copy_as_stored(document: Mapping[str, Any]) -> Document:
@@ -108,6 +112,8 @@ def include_paths(value: Any, tree: Mapping[str, Any]) -> Any:
 
 def make_hashable(value: object) -> Hashable:
     """Return a hashable form of a value. Forms are equal if and only if MongoDB's values are."""
+    if type(value) in _HASHABLE_TYPES:
+        return value
     if isinstance(value, bool):  # In Python, True == 1; in BSON, true differs from 1.
         return (bool, value)
     if isinstance(value, Mapping):
@@ -127,6 +133,9 @@ def find_indexed_values(document: Document, path: str) -> list[Any]:
 
     They are each item of an array, and None for a missing field or an empty array.
     """
+    if "." not in path:
+        found = document.get(path)
+        return found or [None] if isinstance(found, list) else [found]
     values: list[Any] = []
     for value in get_values_at_path(path, document):
         if isinstance(value, list):
@@ -138,4 +147,6 @@ def find_indexed_values(document: Document, path: str) -> list[Any]:
 
 def has_path(document: Document, path: str) -> bool:
     """Return whether the document has a value, None included, at a dotted path."""
+    if "." not in path:
+        return path in document
     return any(value is not MISSING for value in get_values_at_path(path, document))
