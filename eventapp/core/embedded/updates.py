@@ -70,11 +70,16 @@ def apply_operators(
         _check_path(document, path)
     result = copy_along_paths(document, chain.from_iterable(resolved.values()))
     try:
-        with_values = _compute_values(result, resolved)
-        mongomock.apply_operators(result, with_values, inserting=inserting)
+        others, values = _compute_values(result, resolved)
+        if others:
+            mongomock.apply_operators(result, others, inserting=inserting)
+        for path, value in values.items():
+            _set_value(result, path, value)
     except (TypeError, IndexError, AttributeError) as error:
         raise WriteError(f"the update does not fit the document: {error}", _BAD_VALUE) from error
-    convert_to_stored(result, created_paths)
+    # What `$set` sets has been copied as it is stored with the update.
+    already_stored = resolved.get("$set", {})
+    convert_to_stored(result, (path for path in created_paths if path not in already_stored))
     return require_same_id(document, result)
 
 
@@ -203,14 +208,34 @@ def _find_first_match(array: list[Any], prefix: str, query: Document) -> int:
 # Arithmetic and comparison operators. mongomock gets their edge cases wrong.
 
 
-def _compute_values(document: Document, update: Mapping[str, Document]) -> Document:
-    """Return the update with `$inc`, `$mul`, `$min` and `$max` computed and turned into `$set`."""
+def _compute_values(
+    document: Document, update: Mapping[str, Document]
+) -> tuple[Document, Document]:
+    """Return what is left for mongomock of an update, and the values that the update sets.
+
+    The values are those of `$set`, and the computed ones of `$inc`, `$mul`, `$min` and `$max`.
+    """
     others = {name: fields for name, fields in update.items() if name not in _COMPUTED}
     values = dict(others.pop("$set", {}))
     for name, compute in _COMPUTED.items():
         for path, operand in update.get(name, {}).items():
             values[path] = compute(get_value_at_path(path, document), operand)
-    return {**others, "$set": values}
+    return others, values
+
+
+def _set_value(document: Document, path: str, value: Any) -> None:
+    """Set the value at a dotted path in place, and create the objects on the way."""
+    *parents, last = path.split(".")
+    container: Any = document
+    for part in parents:
+        is_list = isinstance(container, list)
+        container = container[int(part)] if is_list else container.setdefault(part, {})
+    if isinstance(container, list):
+        index = int(last)
+        container.extend([None] * (index + 1 - len(container)))
+        container[index] = value
+    else:
+        container[last] = value
 
 
 def _make_arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
