@@ -32,12 +32,14 @@ from eventapp.bookings.migration import migrate_bookings
 from eventapp.bookings.payments.migration import migrate_payments
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales import ticket_limit
+from eventapp.bookings.sales.batches import RecordWriters
 from eventapp.config import Config, load_config
 from eventapp.core import database, logging
 from eventapp.core.access import link_callers, permissions, rate_limits, recent_writes
 from eventapp.core.access.booking_links import LinkKeys
 from eventapp.core.access.declarations import require_declared_permissions
 from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
+from eventapp.core.access.recent_writes import WRITE_RECORDER
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
@@ -187,7 +189,8 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     popularity = Popularity(db)
     POPULARITY.set(app, popularity)
     set_up_page_payment(app, config)
-    context = build_booking_context(config, db, event_cache, popularity.add_booking)
+    record_writers = partial(WRITE_RECORDER.get(app).record_all, db)
+    context = build_booking_context(config, db, event_cache, popularity.add_booking, record_writers)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
     RECEIPT_ISSUER.set(app, ReceiptIssuer(db))
@@ -235,6 +238,7 @@ def build_booking_context(
     db: Db,
     event_changes: EventChanges = NO_EVENT_CACHE,
     on_booked: Callable[[int], None] = lambda _event_id: None,
+    record_writers: RecordWriters = lambda _user_ids: None,
 ) -> BookingContext:
     """Build the objects and limits that the functions of `bookings` take as their context.
 
@@ -242,7 +246,7 @@ def build_booking_context(
 
     Args:
         event_changes: receives the events that bookings change.
-        on_booked: as in `BookingContext`.
+        on_booked, record_writers: as in `BookingContext`.
     """
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     sealer = Sealer(config.jwt_secret, SEAL_PURPOSE)
@@ -263,6 +267,7 @@ def build_booking_context(
         webhook_sealer=Sealer(config.jwt_secret, webhooks.SEAL_PURPOSE),
         allow_private_webhooks=config.webhook_allow_private,
         link_keys=outbox.link_keys,
+        record_writers=record_writers,
     )
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 
 from eventapp.bookings.rules import Limits
-from eventapp.bookings.sales.batches import SaleBatcher
+from eventapp.bookings.sales.batches import RecordWriters, SaleBatcher
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.booking_links import LinkKeys
 from eventapp.core.access.sealing import Sealer
@@ -65,8 +65,13 @@ class BookingContext:
         webhook_sealer: Sealer | None = None,
         allow_private_webhooks: bool = False,
         link_keys: LinkKeys | None = None,
+        record_writers: RecordWriters = lambda _user_ids: None,
     ) -> None:
-        """Set the attributes. The worker's notifications need the outbox and the attachments."""
+        """Set the attributes. The worker's notifications need the outbox and the attachments.
+
+        Args:
+            record_writers: as in `SaleBatcher`.
+        """
         self.db = db
         self.inventory = inventory
         self.limits = limits
@@ -80,7 +85,7 @@ class BookingContext:
         self.webhook_sealer = webhook_sealer
         self.allow_private_webhooks = allow_private_webhooks
         self.link_keys = link_keys
-        self.sales = SaleBatcher(db, inventory)
+        self.sales = SaleBatcher(db, inventory, record_writers)
         self.last_offered_event_id = 0
 
     def require_link_keys(self) -> LinkKeys:

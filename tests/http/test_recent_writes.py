@@ -137,6 +137,43 @@ def test_only_requests_that_may_change_what_is_cached_store_a_time(
     assert (find_time(db, ann) is not None) == is_stored
 
 
+def book(caller):
+    return caller.call("POST", "/bookings", {"eventId": 1, **ITEM}).status_code
+
+
+def test_the_times_of_all_buyers_of_a_batch_are_stored_in_one_write(app, ann, bob, db, monkeypatch):
+    stored, real = [], sessions.store_sessions.store_user_writes
+
+    def store(db, user_ids, **options):
+        stored.append(set(user_ids))
+        real(db, user_ids, **options)
+
+    monkeypatch.setattr(sessions.store_sessions, "store_user_writes", store)
+    recent_writes.WRITE_RECORDER.get(app).record_all(db, [ann.id, bob.id])
+    assert book(ann) == book(bob) == 201
+    assert stored == [{ann.id, bob.id}]
+
+
+def test_a_booking_stores_the_time_together_with_its_batch(ann, db, monkeypatch):
+    monkeypatch.setattr(recent_writes.WriteRecorder, "_store_batch", None)  # That of one request.
+    assert book(ann) == 201
+    assert find_time(db, ann) is not None
+
+
+def test_a_time_that_the_batch_cannot_store_is_stored_by_the_request(ann, db, monkeypatch):
+    real, errors = sessions.store_sessions.store_user_writes, [AutoReconnect()]
+
+    def store(*arguments, **options):
+        if errors:
+            raise errors.pop()
+        real(*arguments, **options)
+
+    monkeypatch.setattr(sessions.store_sessions, "store_user_writes", store)
+    assert book(ann) == 201
+    assert not errors
+    assert find_time(db, ann) is not None
+
+
 def test_callers_without_an_account_store_no_time(client, db):
     event_of(db, 5)
     for headers in ({}, {"X-Device-Id": "some-device-1"}):

@@ -7,7 +7,7 @@ then finished. `sales.service` checks and records the others one by one.
 """
 
 import secrets
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
@@ -42,6 +42,9 @@ from eventapp.inventory.service import (
     compute_discounts,
 )
 from eventapp.payments.provider import PaymentProvider
+
+# Called with the users who have just booked: see `core.access.recent_writes`.
+RecordWriters = Callable[[Collection[ObjectId]], None]
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,13 @@ class SaleResult:
 class SaleBatcher:
     """Makes the sales of this process in batches."""
 
-    def __init__(self, db: Db, inventory: Inventory) -> None:
-        self._db, self._inventory = db, inventory
+    def __init__(self, db: Db, inventory: Inventory, record_writers: RecordWriters) -> None:
+        """Make no sale yet.
+
+        Args:
+            record_writers: called with the buyers of each batch of bookings that were stored.
+        """
+        self._db, self._inventory, self._record_writers = db, inventory, record_writers
         self._sales: Batcher[Sale, SaleResult] = Batcher(
             self._sell_batch, fails_all_waiting=_fails_all_waiting
         )
@@ -183,6 +191,7 @@ class SaleBatcher:
         bookings = [booking for batch in batches for booking in batch]
         outcomes = store.insert_bookings(self._db, bookings)
         failpoint("record")
+        self._record_writers({each["userId"] for each in bookings if each["userId"]})
         error = make_unknown_outcome_error("bookings")
         if all(is_stored is None for is_stored in outcomes):
             raise error

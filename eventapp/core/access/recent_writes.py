@@ -11,7 +11,9 @@ Invariant: while a write of a user may be missing from a cache of any process, t
 that user is less than REMEMBERED old. It is stored after the write and before the answer, by the
 database's clock, and for the user: the phone writes, and the browser reads. A process that stored
 it less than RENEWAL_SECONDS ago need not store it again, because it is recent for at least
-GREATEST_AGE_SECONDS after the answer, and a second more, by which clocks may be wrong.
+GREATEST_AGE_SECONDS after the answer, and a second more, by which clocks may be wrong. So a batch
+of bookings stores the time of all its buyers at once (`WriteRecorder.record_all`), and their
+requests store nothing.
 
 - If the time cannot be stored, the answer waits until no cache can lack the write any more.
 - If the process dies in between, the write was never answered.
@@ -23,7 +25,7 @@ time are read in one query because the access token names both; an API token nam
 """
 
 import time
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -34,6 +36,7 @@ from flask import Flask, Response, g, request
 from pymongo.errors import PyMongoError
 
 from eventapp.core.access.actor import Actor
+from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, get_db
 from eventapp.core.lru_cache import LRUCache
@@ -84,19 +87,45 @@ class WriteRecorder:
         Raises:
             PyMongoError: it was not stored, or it is unknown whether it was.
         """
-        now, stored_at = time.monotonic(), self._stored.get(user_id)
-        if stored_at is None or now - stored_at >= RENEWAL_SECONDS:
+        now = time.monotonic()
+        if self._is_due(user_id, now):
             self._batcher.submit("writes", (db, user_id))
             self._stored.put(user_id, now)
+
+    def record_all(self, db: Db, user_ids: Iterable[ObjectId]) -> None:
+        """Store that these users write now, so that `record` need not do it for each of them.
+
+        An error leaves it to `record`.
+        """
+        now = time.monotonic()
+        due = {user_id for user_id in user_ids if self._is_due(user_id, now)}
+        if not due:
+            return
+        try:
+            with pymongo.timeout(MAX_STORE_SECONDS):
+                self._store_writes(db, due)
+        except PyMongoError as error:
+            log.warning("recent writes not stored", error=type(error).__name__)
+            return
+        for user_id in due:
+            self._stored.put(user_id, now)
+
+    def _is_due(self, user_id: ObjectId, now: float) -> bool:
+        stored_at = self._stored.get(user_id)
+        return stored_at is None or now - stored_at >= RENEWAL_SECONDS
 
     def _store_batch(self, _key: Hashable, items: Sequence[tuple[Db, ObjectId]]) -> Sequence[None]:
         self._store_writes(items[0][0], {user_id for _, user_id in items})
         return [None] * len(items)
 
 
+WRITE_RECORDER: AppKey[WriteRecorder] = AppKey("write_recorder")
+
+
 def init_app(app: Flask, store_writes: StoreWrites) -> None:
     """Store, before the answer to a request that may have written, that its caller wrote."""
     recorder = WriteRecorder(store_writes)
+    WRITE_RECORDER.set(app, recorder)
 
     def record_write(response: Response) -> Response:
         if user_id := _find_writer(response):
