@@ -27,7 +27,6 @@ from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
-from eventapp.events import store as events_store
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.inventory.service import INVENTORY
 from tests import factories
@@ -65,7 +64,7 @@ class WrittenCollections(monitoring.CommandListener):
 
 WRITTEN = WrittenCollections()
 monitoring.register(WRITTEN)
-# The collection of the counter of eventIds, which an application expects to exist.
+# The collection whose one document is the counter of eventIds, which applications expect to exist.
 EVENT_IDS = "counters"
 # The files whose tests take longest, on a server or on the embedded store, in the order in which
 # pytest-xdist starts them. A file runs in one process, so a long one that started last would leave
@@ -291,9 +290,10 @@ def _build_name_pipeline(name: str) -> list[dict[str, Any]]:
 
 def _empty(database: Any, names: Collection[str]) -> None:
     for name in names:
-        database[name].delete_many({})
+        if name != EVENT_IDS:
+            database[name].delete_many({})
     if not {"events", EVENT_IDS}.isdisjoint(names):
-        events_store.advance_event_id_counter(database)
+        database[EVENT_IDS].update_one({"_id": "eventId"}, {"$set": {"value": 0}}, upsert=True)
         WRITTEN.forget(database.name, EVENT_IDS)
 
 
