@@ -187,6 +187,7 @@ def test_holders_are_counted_once_and_found_newest_first(db):
         assert ids(store_holders.find_bookings(db, 1, wanted, None, 10)) == ids(found)
     after = (NOW, bens["_id"])
     assert ids(store_holders.find_bookings(db, 1, {}, after, 1)) == ids([undone])
+    assert ids(store_holders.find_bookings(db, 1, {}, after, 10)) == ids([undone, checked_in])
 
 
 # What the worker finds. Each function gets a time at which one booking is due and another is not.
@@ -217,16 +218,17 @@ def test_due_bookings_are_found_the_longest_due_first(db, find, field, more, is_
 def test_pending_notifications_are_cleared_unless_another_was_added(db):
     add(db)
     tells = {"tell": {"booking_confirmed": NOW}}
+    later = add(db, **tells, tellAt=NOW + SECOND)
     second, first = add(db, **tells, tellAt=NOW), add(db, **tells, tellAt=NOW - SECOND)
-    assert ids(store_due.find_with_pending_notifications(db, 10)) == ids([first, second])
+    assert ids(store_due.find_with_pending_notifications(db, 10)) == ids([first, second, later])
     assert ids(store_due.find_with_pending_notifications(db, 1)) == ids([first])
     left = store_due.find_with_pending_notifications(db, 10, [first["_id"]])
-    assert ids(left) == ids([second])
+    assert ids(left) == ids([second, later])
     db.bookings.update_one({"_id": second["_id"]}, {"$set": {"tell.booking_cancelled": NOW}})
     store_due.clear_pending_notifications(db, [first, second])
     store_due.clear_pending_notifications(db, [])
     assert not {"tell", "tellAt"} & stored(db, first).keys()
-    assert ids(store_due.find_with_pending_notifications(db, 10)) == ids([second])
+    assert ids(store_due.find_with_pending_notifications(db, 10)) == ids([second, later])
 
 
 def test_open_refunds_and_unknown_payments_are_counted_up_to_a_limit(db):
@@ -328,7 +330,7 @@ def test_only_an_older_copy_of_the_same_schedule_entry_is_replaced(db, change):
 
 
 def test_a_link_is_replaced_by_its_holder_alone(db):
-    booking, other = add(db), add(db)
+    other, booking = add(db), add(db)
     assert store_links.replace_link(db, booking["_id"], BEN) is None
     assert store_links.replace_link(db, booking["_id"], ANN)["linkVersion"] == 1
     assert store_links.replace_link(db, booking["_id"], ANN)["linkVersion"] == 2
@@ -393,7 +395,7 @@ def test_an_expired_booking_becomes_active_again_if_it_is_as_it_was_read(db, cha
 
 
 def test_what_is_due_of_a_payment_is_set_as_long_as_it_is_as_it_was_read(db):
-    booking, other = (add(db, **PAYMENT, refundDueAt=NOW, reconcileAt=NOW) for _ in range(2))
+    other, booking = (add(db, **PAYMENT, refundDueAt=NOW, reconcileAt=NOW) for _ in range(2))
     changed = {**booking, "payment": {"revision": 0}}
     store_payments.clear_refund_due(db, changed)
     store_payments.set_reconcile_time(db, changed, None)
