@@ -53,7 +53,8 @@ def test_the_uses_of_a_code_are_bookings_that_are_active_or_have_a_pending_move(
     add(db)
     add(db, restock="done", due=make_move("confirm-1")["due"])
     add(db, promoCode="Autumn")
-    add(db, active=False, restock="done")
+    for code in ("Spring", "Winter"):
+        add(db, promoCode=code, active=False, restock="done")
     ended, confirmed = make_move("give-1"), make_move("confirm-2")
     add(db, active=False, status="cancelled", **ended)
     add(db, **confirmed)

@@ -150,19 +150,19 @@ def test_pages_continue_after_a_booking_also_among_those_of_the_same_moment(db):
     add(db, eventId=2)
     newest = add(db, createdAt=NOW + SECOND)
     first, second = add(db), add(db)
-    old = add(db, createdAt=NOW - SECOND)
+    old, oldest = add(db, createdAt=NOW - SECOND), add(db, createdAt=NOW - 2 * SECOND)
     page = {"skip": 0, "limit": 10, "after": None}
     where = {"eventId": 1}
-    all_ids = ids([newest, second, first, old])
+    all_ids = ids([newest, second, first, old, oldest])
     assert ids(store.find_page(db, where, **page)) == all_ids
     assert ids(store.find_page(db, where, **{**page, "skip": 1, "limit": 2})) == all_ids[1:3]
     after = (NOW, second["_id"])
     assert ids(store.find_page(db, where, **{**page, "after": after})) == all_ids[2:]
-    for size in (2, 3):
+    for size in (3, 4):
         batches = [ids(batch) for batch in store.iterate_batches(db, where, size)]
         assert batches == [all_ids[:size], all_ids[size:]]
     assert store.count_bookings(db, where, up_to=3) == 3
-    assert store.count_bookings(db, where, up_to=9, hint="event_newest") == 4
+    assert store.count_bookings(db, where, up_to=9, hint="event_newest") == 5
     assert store.count_bookings(db, where, up_to=3, hint="event_newest") == 3
 
 
