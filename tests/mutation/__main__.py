@@ -23,6 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import Phase, settings
 
 from eventapp.core.embedded.locking import StoreLock
 from eventapp.core.embedded.persistence import FlushThread
@@ -43,6 +44,12 @@ class MutationRun:
         self.paths, self.survivors, self.counts = paths, [], Counter()
         self.mutants = [mutant for path in paths for mutant in list_mutants(path)]
         self._kills = Counter()
+
+    def pytest_collection(self):
+        """Let properties fail with the first example found: to shrink it may take minutes."""
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutation", settings.default, phases=phases, database=None)
+        settings.load_profile("mutation")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
