@@ -30,8 +30,8 @@ from eventapp.core.embedded.persistence import FlushThread
 from tests.mutation.mutants import check_operators, list_mutants, record_calls
 from tests.mutation.targets import TARGETS
 
-# A mutant may loop for ever. Under other load tests may need minutes, but not of processor time.
-CPU_SECONDS, WALL_SECONDS = 60, 300
+# A mutant may loop for ever. Under other load a test may need minutes, but not of processor time.
+CPU_SECONDS, WALL_SECONDS = 15, 300
 OUTCOMES = ("killed", "timed out", "survived", "not reached")
 TIMED_OUT = "timed out"
 NOTE = "_note_call_of_mutated_function"
@@ -113,11 +113,14 @@ def _use_copied_store():
 
 
 def _run_mutated(mutant, items):
-    # Either signal ends the process.
+    mutant.install()
+    return _run_until_failure(items, _limit_time)
+
+
+def _limit_time(_test):
+    """Let a signal end this process if the test that begins takes too long."""
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     signal.alarm(WALL_SECONDS)
-    mutant.install()
-    return _run_until_failure(items)
 
 
 def _create_application(items):
