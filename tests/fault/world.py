@@ -216,7 +216,7 @@ def settle(world, after_first_run=lambda: None):
     """Let the worker clean up in all worlds; call a function after its first run."""
     world.run_jobs(seconds=31)
     after_first_run()
-    for minutes in (1, 2, 3):
+    for minutes in (1, 2):
         world.run_jobs(minutes=minutes)
 
 
