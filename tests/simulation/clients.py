@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Protocol
 from bson import ObjectId
 
 from eventapp.bookings import (
-    event_closing,
     offer_answers,
     partial_cancellations,
     waitlist_offers,
@@ -23,12 +22,7 @@ from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
-from eventapp.events import editing, quota_editing
 from eventapp.events.bodies import QuotaInput
-from eventapp.events.changes import NO_EVENT_CACHE
-from eventapp.events.editing import Edit
-from eventapp.tickets import check_ins
-from eventapp.tickets.signing_key import load_key
 from eventapp.waitlist import joining
 from tests.simulation import invariants
 from tests.simulation.scheduler import Process, Scheduler
@@ -157,13 +151,22 @@ class Client:
             idempotency_key=key,
             body_digest="digest" if key else "",
         )
-        before = dict(self._world.prices)
+        before, sent_at = dict(self._world.prices), self._world.scheduler.time_of()
         booking = self._send(purchase)
+        if booking:
+            self._check_window(type_, sent_at)
         for item in booking["items"] if booking else ():
             key = event["eventId"], item["ticketTypeId"]
             known = before.get(key, KnownPrice(None, 0))
             if known.price is not None and self._world.prices[key] == known:
                 assert item["unitPrice"] == known.price, f"sold for a price of the past: {booking}"
+
+    def _check_window(self, ticket_type: dict[str, Any], sent_at: datetime) -> None:
+        """Check that a ticket type was on sale at some moment between a request and its answer."""
+        answered_at = self._world.scheduler.time_of()
+        begins, ends = ticket_type.get("salesFrom"), ticket_type.get("salesUntil")
+        assert not begins or begins <= answered_at, f"sold before the sale: {ticket_type}"
+        assert not ends or sent_at < ends, f"sold after the sale: {ticket_type}"
 
     def _choose_entry(self) -> int | None:
         return self._random.choice([None, 1, 2]) if self._world.has_quotas else None
@@ -328,85 +331,5 @@ class Client:
             f"leave {event['eventId']}",
             lambda server: offer_answers.leave_waitlist(
                 server.context, event["eventId"], self._actor, self._now(server)
-            ),
-        )
-
-    # What only the organizer does.
-
-    def edit_capacity(self) -> None:
-        """Change the capacity of a ticket type."""
-        event, capacity = self._choose_event(), self._random.randint(0, 6)
-        type_ = self._random.choice(event["ticketTypes"])
-        change = editing.make_type_patch(type_["ticketTypeId"], {"capacity": capacity})
-        self._edit(event, f"capacity {capacity}", change)
-
-    def edit_quotas(self) -> None:
-        """Add, change or remove a quota."""
-        event, quota_id = self._choose_event(), self._random.randint(1, 3)
-        added = choose_quota(self._random)
-        change = self._random.choice(
-            [
-                quota_editing.make_quota_addition(added),
-                quota_editing.make_quota_patch(quota_id, {"capacity": added["capacity"]}),
-                quota_editing.make_quota_removal(quota_id),
-            ]
-        )
-        self._edit(event, f"quota {quota_id} or {added}", change)
-
-    def edit_price(self) -> None:
-        """Change the price of a ticket type. Until it is answered, nobody knows the price."""
-        event, price = self._choose_event(), self._random.choice([0, 5, 12.5])
-        type_id = self._random.choice(event["ticketTypes"])["ticketTypeId"]
-        key, prices = (event["eventId"], type_id), self._world.prices
-        edits = prices[key].edits + 1
-        prices[key] = KnownPrice(None, edits)
-        change = editing.make_type_patch(type_id, {"price": price})
-        if self._edit(event, f"price {price}", change).value:
-            prices[key] = KnownPrice(price, edits)
-
-    def _edit(self, event: dict[str, Any], text: str, change: Edit) -> Outcome:
-        return self._world.request(
-            text,
-            lambda server: editing.edit_event(
-                server.context.db,
-                event["eventId"],
-                change,
-                event_changes=NO_EVENT_CACHE,
-                actor=self._actor,
-                now=self._now(server),
-                image_base_url="http://localhost",
-            ),
-        )
-
-    def check_in(self) -> None:
-        """Check in a ticket of a booking as soon as somebody begins to cancel some of them."""
-        self._world.scheduler.pause(lambda: bool(self._world.cancelling), seconds=100)
-        if not self._world.cancelling:
-            return
-        booking = self._world.cancelling.pop()
-        item = self._random.choice(booking["items"])
-        number = self._random.randint(1, item.get("issued", item["quantity"]))
-        ticket_id = f"{booking['_id']}-{item['ticketTypeId']}-{number}"
-        self._world.request(
-            f"check in {ticket_id}",
-            lambda server: self._check_in(server, booking["eventId"], ticket_id),
-        )
-
-    def _check_in(self, server: Server, event_id: int, ticket_id: str) -> Any:
-        db, now = server.context.db, self._now(server)
-        code = load_key(db, now).sign(event_id, ticket_id)
-        return check_ins.open_check_in(db, event_id, self._actor, now).check_in(code, now)
-
-    def cancel_event(self) -> None:
-        """Cancel an event, which ends its bookings."""
-        event = self._choose_event()
-        self._world.request(
-            f"cancel event {event['eventId']}",
-            lambda server: event_closing.cancel_event(
-                server.context,
-                event["eventId"],
-                self._actor,
-                now=self._now(server),
-                image_base_url="http://localhost",
             ),
         )

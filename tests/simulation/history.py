@@ -4,7 +4,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -33,8 +33,9 @@ from tests.factories import FAR_SCHEDULE, make_event
 from tests.simulation import invariants
 from tests.simulation.clients import Client, KnownPrice, Outcome, Server, choose_quota
 from tests.simulation.mails import SimulatedMailServer, check_mails
+from tests.simulation.organizer import Organizer
 from tests.simulation.provider import SimulatedProvider
-from tests.simulation.scheduler import Faults, Process, Scheduler, simulated_time
+from tests.simulation.scheduler import START, Faults, Process, Scheduler, simulated_time
 from tests.simulation.store import SimulatedStore, failpoints
 
 MAIL_JOB = "mail"
@@ -49,8 +50,11 @@ OTHER_JOBS = {
 # It runs at the end.
 LAST_JOB = "complete-past"
 # Of every five histories, one has events with a promo code, one has clocks that jump, one has users
-# with mail addresses, and one has events with two dates and quotas.
-HISTORY_KINDS, WITH_CODES, WITH_JUMPS, WITH_MAILS, WITH_QUOTAS = 5, 0, 1, 2, 3
+# with mail addresses, one has events with two dates and quotas, and one ticket types whose sale
+# begins or ends.
+HISTORY_KINDS, WITH_CODES, WITH_JUMPS, WITH_MAILS, WITH_QUOTAS, WITH_WINDOWS = 5, 0, 1, 2, 3, 4
+# When the sale of a ticket type begins or ends, in seconds after START.
+WINDOW_SECONDS = (0.3, 2, 20, 60)
 TWO_DATES = [*FAR_SCHEDULE, {"date": "2099-06-16", "location": "Volos"}]
 CODE = {"code": "Half", "kind": "percent", "value": 50}
 ADMIN = Actor(user_id=ObjectId(bytes(12)), role="admin")
@@ -115,6 +119,7 @@ class History:
         self.servers: list[Server] = []
         self._processes: list[Process] = []
         self._checked_writes = 0
+        self._checked_events: dict[int, dict[str, Any]] = {}
         self.action_weights = [
             4,
             *(self.random.choice([0, 1, 4]) for _ in range(6)),
@@ -159,6 +164,7 @@ class History:
                         "type": name,
                         "price": self.random.choice(prices),
                         "availableTickets": self.random.randint(1, 4),
+                        **self._choose_window(),
                     }
                     for name in ("A", "B")[: self.random.randint(1, 2)]
                 ],
@@ -185,6 +191,13 @@ class History:
         self._start_organizer()
         if self.seed % HISTORY_KINDS == WITH_JUMPS:
             self.scheduler.spawn("clocks", self._let_clocks_jump, None)
+
+    def _choose_window(self) -> dict[str, datetime]:
+        """Return when a ticket type is on sale; an empty dict for always."""
+        if self.seed % HISTORY_KINDS != WITH_WINDOWS:
+            return {}
+        edge = START + timedelta(seconds=self.random.choice(WINDOW_SECONDS))
+        return self.random.choice([{}, {"salesFrom": edge}, {"salesUntil": edge}])
 
     def _let_clocks_jump(self) -> None:
         while True:
@@ -227,6 +240,11 @@ class History:
         count = counts["events"] + counts["bookings"]
         if count != self._checked_writes:
             self._checked_writes = count
+            # A document that changes is replaced as a whole, so these stay as they are.
+            events = {event["eventId"]: event for event in self.store.read("events")}
+            for event_id, before in self._checked_events.items():
+                invariants.check_new_takes(before, events[event_id])
+            self._checked_events = events
             invariants.check_step(self.store, self.provider)
 
     # Workers.
@@ -289,20 +307,11 @@ class History:
         self.store.db.users.insert_one(user)
 
     def _start_organizer(self) -> None:
-        organizer = Client(self, ADMIN)
+        organizer = Organizer(self, ADMIN)
         self._unfinished += 1
 
         def act() -> None:
-            for _ in range(self.random.randint(0, 2)):
-                self.scheduler.pause(seconds=self.random.uniform(0, 30))
-                organizer.edit_capacity()
-            for _ in range(self.random.randint(0, 4) if self.has_quotas else 0):
-                self.scheduler.pause(seconds=self.random.uniform(0, 15))
-                self.random.choice([organizer.edit_quotas, organizer.edit_price])()
-            for _ in range(self.random.choice([0, 4])):
-                organizer.check_in()
-            if self.random.random() < 0.15:
-                organizer.cancel_event()
+            organizer.act()
             self._unfinished -= 1
 
         self.scheduler.spawn("organizer", act, None)

@@ -74,6 +74,33 @@ def check_step(store: SimulatedStore, provider: SimulatedProvider) -> None:
             assert booked <= type_["capacity"], f"{booked} tickets are booked: {type_}"
 
 
+def check_new_takes(before: dict[str, Any], event: dict[str, Any]) -> None:
+    """Check that a write took no ticket for which somebody waited, unless for an offer.
+
+    Args:
+        before: the event before the write.
+    """
+    for key in event["inFlight"].keys() - before["inFlight"].keys():
+        entry = event["inFlight"][key]
+        if entry["kind"] == "take" and "leftQueue" not in entry:
+            for type_id, _quantity in entry["items"]:
+                stocks = _find_stocks(before, entry["scheduleId"], type_id)
+                waiting = [each for each in stocks if each["waiting"]]
+                assert not waiting, f"a sale has passed who waits: {entry} {waiting}"
+
+
+def _find_stocks(event: dict[str, Any], schedule_id: int, type_id: int) -> list[dict[str, Any]]:
+    """Return the ticket type and the quotas of which a ticket takes a place."""
+    types = [each for each in event["ticketTypes"] if each["ticketTypeId"] == type_id]
+    quotas = [
+        each
+        for each in event.get("quotas", [])
+        if schedule_id in each.get("scheduleIds", [schedule_id])
+        and type_id in each.get("ticketTypeIds", [type_id])
+    ]
+    return types + quotas
+
+
 def _check_paid(store: SimulatedStore, provider: SimulatedProvider) -> None:
     for booking in store.read("bookings"):
         if booking.get("status") == "confirmed" and booking["totalCents"]:
@@ -125,6 +152,8 @@ def _check_stock(store: SimulatedStore) -> None:
         assert stored == counted, f"{counted} wait: {stocks}"
         for stock in stocks:
             is_starving = stock["waiting"] and (stock["availableTickets"] or not is_on_sale)
+            if "salesUntil" in stock:
+                continue  # Who waits for a type whose sale has ended keeps the place.
             assert not is_starving, f"somebody waits for nothing: {stock} {event['status']}"
 
 

@@ -19,6 +19,7 @@ from greenlet import getcurrent, greenlet
 
 from eventapp.bookings.sales import batches
 from eventapp.core.batched_reads import BatchedReads
+from eventapp.core.database import server_clock
 
 # The moment at which every history begins.
 START = datetime(2030, 6, 1, 12, tzinfo=UTC)
@@ -121,6 +122,11 @@ class Scheduler:
     def current(self) -> Task | None:
         """The task that runs, or None if the code that set up the history does."""
         return self._current
+
+    @property
+    def process(self) -> Process | None:
+        """The process of the task that runs; None for a client."""
+        return self._current.process if self._current else None
 
     def time_of(self, process: Process | None = None) -> datetime:
         """Return what the clock of a process shows, truncated as the store keeps it."""
@@ -270,6 +276,13 @@ def simulated_time(
     )
     id_time = types.SimpleNamespace(time=lambda: START.timestamp() + scheduler.now)
     fake_threading = types.SimpleNamespace(Lock=lambda: SimulatedLock(scheduler))
+
+    def tell_true_time(_db: Any) -> datetime:
+        return scheduler.time_of()
+
+    def tell_process_time() -> datetime:
+        return scheduler.time_of(scheduler.process)
+
     fakes = {"time": fake_time, "threading": fake_threading}
     patches = [
         # The ids of documents follow from the seed, too.
@@ -278,6 +291,9 @@ def simulated_time(
         mock.patch.object(ObjectId, "_random", return_value=bytes(5)),
         # So do the references of bookings, from numbers of their own.
         mock.patch.object(batches, "secrets", random.Random(scheduler.seed)),
+        # The database's clock shows the true time, and a process measures how far its own is off.
+        mock.patch.object(server_clock, "read_server_time", tell_true_time),
+        mock.patch.object(server_clock, "utc_now", tell_process_time),
         # These batches are global, and all simulated processes are in one. A killed process would
         # leave a batch that never ends to the others.
         mock.patch.object(BatchedReads, "find_many", _read_alone),

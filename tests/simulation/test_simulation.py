@@ -16,6 +16,7 @@ from tests.simulation.__main__ import FAILED
 from tests.simulation.clients import Client
 from tests.simulation.history import ADMIN, MAX_OTHER_ROUNDS, History, open_store
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.organizer import Organizer
 
 pytestmark = pytest.mark.skipif(
     MONGO_URI is not None, reason="the simulation needs no server: it runs on the embedded store"
@@ -105,7 +106,7 @@ class LongWaitlist(History):
         for _ in range(MAX_OTHER_ROUNDS + 1):
             Client(self, Actor(user_id=ObjectId(), role="attendee")).join()
         capacity = editing.make_type_patch(1, {"capacity": 1})
-        Client(self, ADMIN)._edit(self.events[0], "capacity 1", capacity)
+        Organizer(self, ADMIN)._edit(self.events[0], "capacity 1", capacity)
 
 
 def test_the_end_lasts_until_everybody_who_waits_had_an_offer() -> None:
