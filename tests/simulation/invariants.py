@@ -75,18 +75,22 @@ def check_step(store: SimulatedStore, provider: SimulatedProvider) -> None:
 
 
 def check_new_takes(before: dict[str, Any], event: dict[str, Any]) -> None:
-    """Check that a write took no ticket for which somebody waited, unless for an offer.
+    """Check that a write took tickets of an event on sale alone, and none that somebody waits for.
 
     Args:
         before: the event before the write.
     """
     for key in event["inFlight"].keys() - before["inFlight"].keys():
         entry = event["inFlight"][key]
-        if entry["kind"] == "take" and "leftQueue" not in entry:
-            for type_id, _quantity in entry["items"]:
-                stocks = _find_stocks(before, entry["scheduleId"], type_id)
-                waiting = [each for each in stocks if each["waiting"]]
-                assert not waiting, f"a sale has passed who waits: {entry} {waiting}"
+        if entry["kind"] != "take":
+            continue
+        assert before["status"] == "published", f"sold although {before['status']}: {entry}"
+        if "leftQueue" in entry:
+            continue  # An offer is for those who wait.
+        for type_id, _quantity in entry["items"]:
+            stocks = _find_stocks(before, entry["scheduleId"], type_id)
+            waiting = [each for each in stocks if each["waiting"]]
+            assert not waiting, f"a sale has passed who waits: {entry} {waiting}"
 
 
 def _find_stocks(event: dict[str, Any], schedule_id: int, type_id: int) -> list[dict[str, Any]]:

@@ -24,8 +24,8 @@ class Organizer(Client):
         for _ in range(self._random.randint(0, 4) if has_quotas else 0):
             pause(seconds=self._random.uniform(0, 15))
             self._random.choice([self.edit_quotas, self.edit_price])()
-        for _ in range(self._random.randint(0, 4) if self._world.has_codes else 0):
-            pause(seconds=self._random.uniform(0, 15))
+        for _ in range(self._random.randint(0, 8) if self._world.has_codes else 0):
+            pause(seconds=self._random.uniform(0, 2))
             self.edit_code()
         for _ in range(self._random.choice([0, 4])):
             self.check_in()
