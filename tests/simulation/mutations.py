@@ -11,13 +11,11 @@ from unittest import mock
 from eventapp.bookings import partial_cancellations, recovery, store_payments
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.ledger import store as ledger_store
-from eventapp.core.embedded.indexes import HashIndex
 from eventapp.events import store as events_store
 from eventapp.inventory import allocation, sale_windows, store_promo_codes
 from eventapp.inventory import queues as inventory_queues
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory.service import StockMove
-from eventapp.promotions import store as promotions_store
 from eventapp.tickets import store as tickets_store
 from eventapp.waitlist import store as waitlist_store
 
@@ -80,13 +78,6 @@ def _without_void_mark() -> list[Replacement]:
     return [(recovery, "give_up_retake", give_up)]
 
 
-def _without_waiting_guard() -> list[Replacement]:
-    def build(path: str, taken: int) -> Any:
-        return {f"{path}.availableTickets": {"$gte": taken}}
-
-    return [(inventory_queues, "_build_stock_guards", build)]
-
-
 def _without_windows() -> list[Replacement]:
     return [
         (allocation, "is_in_window", lambda *_: True),
@@ -94,25 +85,14 @@ def _without_windows() -> list[Replacement]:
     ]
 
 
-def _without_revision(store: Any) -> list[Replacement]:
-    """Let a store write an event whatever its revision is."""
-    real = store.write_if_unchanged
+def _without_revision() -> list[Replacement]:
+    real = events_store.write_if_unchanged
 
     def write(db: Any, event: Any, *arguments: Any, **options: Any) -> Any:
         now = db.events.find_one({"eventId": event["eventId"]}, {"rev": 1})
         return real(db, {**event, "rev": now["rev"]}, *arguments, **options)
 
-    return [(store, "write_if_unchanged", write)]
-
-
-def _without_unique_index(name: str) -> list[Replacement]:
-    real = HashIndex.check
-
-    def check(index: HashIndex, key: Any, document: Any) -> None:
-        if index.definition["name"] != name:
-            real(index, key, document)
-
-    return [(HashIndex, "check", check)]
+    return [(events_store, "write_if_unchanged", write)]
 
 
 def _without_entry_count() -> list[Replacement]:
@@ -155,19 +135,14 @@ MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     "moves of one booking that share a key": _with_one_key,
     "a write of a payment without the guard of its revision": _without_payment_guard,
     "undoing a retake without marking its attempt as void": _without_void_mark,
-    "a take without the guard that nobody waits": _without_waiting_guard,
     "a take whatever the sale window of its ticket type": _without_windows,
-    "an edit without the guard of its revision": lambda: _without_revision(events_store),
-    "a change of a promo code without the guard of its revision": lambda: _without_revision(
-        promotions_store
-    ),
+    "an edit without the guard of its revision": _without_revision,
+    "an offer without the guard of its tickets": lambda: [
+        (inventory_store, "build_offer_guards", lambda *_: {})
+    ],
     "an end of a waitlist entry that is claimed for an offer": lambda: [
         (waitlist_store, "UNCLAIMED", {"active": True})
     ],
-    "a booking without the unique index of active bookings": lambda: _without_unique_index(
-        "one_active_booking"
-    ),
-    "numbers of the ledger without their unique index": lambda: _without_unique_index("number"),
     "an end of copying to the ledger without the guard of new entries": _without_entry_count,
 }
 
