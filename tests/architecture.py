@@ -632,8 +632,17 @@ LATE_IMPORTS = {
 }
 
 
-def find_style_faults(source: str, *, may_catch_everything: bool = False) -> list[str]:
-    """Return imports inside functions, relative imports, and handlers that catch everything."""
+# A server may delete nothing by these, and report no conflict, if a document changes meanwhile.
+UNSURE_DELETES = {"delete_one", "find_one_and_delete"}
+
+
+def find_style_faults(
+    source: str, *, may_catch_everything: bool = False, may_delete: bool = False
+) -> list[str]:
+    """Return imports inside functions, relative imports, and handlers that catch everything.
+
+    Also return deletions that may miss a document.
+    """
     faults = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -643,6 +652,8 @@ def find_style_faults(source: str, *, may_catch_everything: bool = False) -> lis
                 for n in inner
                 if not (isinstance(n, ast.ImportFrom) and n.module in LATE_IMPORTS)
             ]
+        if isinstance(node, ast.Attribute) and node.attr in UNSURE_DELETES and not may_delete:
+            faults.append(f"line {node.lineno}: call core.database.delete_document")
         if isinstance(node, ast.ImportFrom) and node.level:
             faults.append(f"line {node.lineno}: name the whole module, eventapp.feature.module")
         is_handler = isinstance(node, ast.ExceptHandler) and not may_catch_everything

@@ -535,6 +535,8 @@ def find_store(frame: FrameType | None) -> str | None:
 def find_undeclared(table: Table, collection: str, store: str, fields: set[str]) -> set[str]:
     """Return the fields that the table does not give this store."""
     allowed = set(table.get(collection, {}).get(store, ()))
+    if table is READS and DELETE in WRITES.get(collection, {}).get(store, ()):
+        allowed.add("_id")  # `delete_document` looks for what it has not deleted.
     return set() if ALL in allowed else fields - allowed
 
 

@@ -17,7 +17,7 @@ from eventapp.accounts.types import (
     UserChanges,
     UserContact,
 )
-from eventapp.core.database import Db, Query, retry_on_write_conflict
+from eventapp.core.database import Db, Query, delete_document, retry_on_write_conflict
 
 INDEXES = {
     "sessions": [
@@ -226,7 +226,7 @@ def count_with_role(db: Db, role: str, limit: int) -> int:
 
 def delete(db: Db, user_id: ObjectId) -> None:
     """Delete an account."""
-    _users(db).delete_one({"_id": user_id})
+    delete_document(_users(db), {"_id": user_id})
 
 
 def find_page(

@@ -9,7 +9,7 @@ from pymongo import IndexModel
 from pymongo.collection import Collection
 
 from eventapp.accounts.api_token_types import ActiveApiToken, StoredApiToken
-from eventapp.core.database import Db
+from eventapp.core.database import Db, delete_document
 
 INDEXES = {
     "apiTokens": [
@@ -75,7 +75,7 @@ def set_last_use(db: Db, token_id: ObjectId, used_at: datetime) -> None:
 def delete(db: Db, user_id: ObjectId, token_id: ObjectId) -> bool:
     """Delete a token of a user for a program. Return False if the user has no such token."""
     where = {"_id": token_id, "userId": user_id, **_NO_DEVICE}
-    return _tokens(db).delete_one(where).deleted_count > 0
+    return delete_document(_tokens(db), where)
 
 
 def delete_all(db: Db, user_id: ObjectId) -> None:

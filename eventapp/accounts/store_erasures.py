@@ -13,7 +13,7 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 
 from eventapp.accounts.types import Erasure
-from eventapp.core.database import Db, exclude_ids
+from eventapp.core.database import Db, delete_document, exclude_ids
 
 
 def _erasures(db: Db) -> Collection[Erasure]:
@@ -45,4 +45,4 @@ def find_started_before(
 
 def finish(db: Db, user_id: ObjectId) -> None:
     """Record that nothing of the person is left."""
-    _erasures(db).delete_one({"_id": user_id})
+    delete_document(_erasures(db), {"_id": user_id})

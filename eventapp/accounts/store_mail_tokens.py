@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from eventapp.accounts.types import MailRequest, MailToken
-from eventapp.core.database import Db, Query, exclude_ids, retry_on_write_conflict
+from eventapp.core.database import Db, Query, delete_document, exclude_ids, retry_on_write_conflict
 
 
 def _tokens(db: Db) -> Collection[MailToken]:
@@ -127,7 +127,7 @@ def find_requests(db: Db, limit: int, without: Sequence[object] = ()) -> list[Ma
 
 def delete_request(db: Db, request_id: ObjectId) -> None:
     """Delete a request, whose mail is stored or will never be."""
-    _requests(db).delete_one({"_id": request_id})
+    delete_document(_requests(db), {"_id": request_id})
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

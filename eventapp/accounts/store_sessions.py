@@ -10,7 +10,13 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from eventapp.accounts.types import ActiveSession, StoredSession, StoredUserWrite
-from eventapp.core.database import Db, Query, has_only_conflicts, make_unknown_outcome_error
+from eventapp.core.database import (
+    Db,
+    Query,
+    delete_document,
+    has_only_conflicts,
+    make_unknown_outcome_error,
+)
 
 _ACTIVE_FIELDS = dict.fromkeys(
     ("userId", "role", "gen", "previousId", "lastUsedAt", "hasJoinedTeam"), 1
@@ -90,7 +96,7 @@ def store_user_writes(db: Db, user_ids: Iterable[ObjectId], *, expires_at: datet
 
 def delete_user_write(db: Db, user_id: ObjectId) -> None:
     """Delete what `store_user_writes` has stored of a user who is erased."""
-    _user_writes(db).delete_one({"_id": user_id})
+    delete_document(_user_writes(db), {"_id": user_id})
 
 
 def find(db: Db, session_id: ObjectId, now: datetime) -> StoredSession | None:
@@ -153,7 +159,7 @@ def extend(db: Db, session_id: ObjectId, *, now: datetime, expires_at: datetime)
 def end(db: Db, user_id: ObjectId, session_id: ObjectId) -> bool:
     """Delete a session of a user; return False if the user has no such session."""
     where = {"_id": session_id, "userId": user_id}
-    return _sessions(db).delete_one(where).deleted_count == 1
+    return delete_document(_sessions(db), where)
 
 
 def rotate(
@@ -215,7 +221,7 @@ def set_joined_team(db: Db, user_id: ObjectId) -> None:
 
 def delete(db: Db, session_id: ObjectId) -> None:
     """Delete a session."""
-    _sessions(db).delete_one({"_id": session_id})
+    delete_document(_sessions(db), {"_id": session_id})
 
 
 def delete_all(db: Db, user_id: ObjectId, *, except_for: ObjectId | None = None) -> None:

@@ -23,7 +23,7 @@ from eventapp.announcements.types import (
     Status,
     StoredAnnouncement,
 )
-from eventapp.core.database import Db, Query, exclude_ids, try_insert_unordered
+from eventapp.core.database import Db, Query, delete_document, exclude_ids, try_insert_unordered
 from eventapp.events.log_types import LogEntry
 
 INDEXES = {
@@ -155,7 +155,7 @@ def clear_entries(db: Db, noted: NotedAnnouncement) -> None:
         "_id": noted["_id"],
         f"logEntries.{len(noted['logEntries'])}": {"$exists": False},
     }
-    if db.announcements.delete_one({**unchanged, "deleted": True}).deleted_count == 0:
+    if not delete_document(db.announcements, {**unchanged, "deleted": True}):
         cleared = {"$unset": {"logEntries": "", "logDue": ""}}
         db.announcements.update_one({**unchanged, **_PRESENT}, cleared)
 

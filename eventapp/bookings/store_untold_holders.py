@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, UpdateOne
 
 from eventapp.bookings.types import UnshownBooking, UntoldHolder
-from eventapp.core.database import Db, Query, exclude_ids
+from eventapp.core.database import Db, Query, delete_document, exclude_ids
 
 
 def find_unshown(
@@ -61,7 +61,7 @@ def postpone(db: Db, user_id: ObjectId, due_at: datetime) -> None:
 
 def remove(db: Db, user_id: ObjectId) -> None:
     """Remove the record of a user."""
-    db.untoldHolders.delete_one({"_id": user_id})
+    delete_document(db.untoldHolders, {"_id": user_id})
 
 
 def show_holder(db: Db, user_id: ObjectId) -> None:

@@ -15,7 +15,7 @@ from typing import cast
 
 from pymongo import ASCENDING, IndexModel
 
-from eventapp.core.database import Db, Query, exclude_ids
+from eventapp.core.database import Db, Query, delete_document, exclude_ids
 from eventapp.events.store import CHANGES_INDEX
 from eventapp.events.types import EventKey, EventRevision
 
@@ -60,7 +60,7 @@ def delete_if_unchanged(db: Db, event: EventRevision, *, now: datetime) -> bool:
     """
     is_open = {"closedUntil": {"$not": {"$gt": now}}}
     unchanged = {"eventId": event["eventId"], "rev": event["rev"], **is_open}
-    return db.events.delete_one(unchanged).deleted_count == 1
+    return delete_document(db.events, unchanged)
 
 
 def find_unfinished(
@@ -94,7 +94,7 @@ def revoke_deletion(db: Db, event_id: int) -> bool:
     """
     if db.events.update_one({"eventId": event_id}, {"$inc": {"rev": 1}}).matched_count == 0:
         return False
-    db.goneEvents.delete_one({"_id": event_id})
+    delete_document(db.goneEvents, {"_id": event_id})
     return True
 
 

@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Query
+from eventapp.core.database import Db, Query, delete_document
 from eventapp.favorites.types import FavoriteEntry, FavoritesChange, StoredFavorites
 
 INDEXES = {
@@ -111,4 +111,4 @@ def remove_event(db: Db, event_id: int) -> None:
 
 def delete_owner(db: Db, owner: str) -> None:
     """Delete all favorites of an owner."""
-    _favorites(db).delete_one({"_id": owner})
+    delete_document(_favorites(db), {"_id": owner})

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Query, retry_on_write_conflict
+from eventapp.core.database import Db, Query, delete_document, retry_on_write_conflict
 from eventapp.messages.types import (
     HiddenChatEntry,
     MessageTime,
@@ -167,4 +167,4 @@ def find_chat_ids(db: Db, after: int, limit: int) -> list[int]:
 def delete_chat(db: Db, event_id: int) -> None:
     """Delete all entries and the counter of a chat."""
     _entries(db).delete_many({"eventId": event_id})
-    _chats(db).delete_one({"_id": event_id})
+    delete_document(_chats(db), {"_id": event_id})

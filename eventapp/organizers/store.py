@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Query, exclude_ids, retry_on_write_conflict
+from eventapp.core.database import Db, Query, delete_document, exclude_ids, retry_on_write_conflict
 from eventapp.organizers.types import (
     Invitation,
     InvitationCount,
@@ -158,7 +158,7 @@ def put_invitation(
 def delete_invitation(db: Db, organizer_id: ObjectId, invitation_id: ObjectId) -> bool:
     """Delete an invitation of a team. Return False if there is none that is not accepted."""
     where = {"_id": invitation_id, "organizerId": organizer_id, "invitation": {"$exists": True}}
-    return _memberships(db).delete_one(where).deleted_count > 0
+    return delete_document(_memberships(db), where)
 
 
 def find_valid_invitation(
@@ -234,7 +234,7 @@ def change_member(
 def delete_member(db: Db, organizer_id: ObjectId, user_id: ObjectId) -> bool:
     """Delete a member of a team. Return False if there is none."""
     where = {"userId": user_id, "organizerId": organizer_id}
-    return _memberships(db).delete_one(where).deleted_count > 0
+    return delete_document(_memberships(db), where)
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

@@ -19,7 +19,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 
-from eventapp.core.database import Db, Query, exclude_ids, try_insert_unordered
+from eventapp.core.database import Db, Query, delete_document, exclude_ids, try_insert_unordered
 from eventapp.webhooks.types import DisabledBy, OldSecret, StoredWebhook
 
 INDEXES = {
@@ -112,7 +112,7 @@ def replace_secret(
 
 def delete(db: Db, webhook_id: ObjectId) -> bool:
     """Delete a webhook; return whether there was one."""
-    return _webhooks(db).delete_one({"_id": webhook_id}).deleted_count == 1
+    return delete_document(_webhooks(db), {"_id": webhook_id})
 
 
 # Making deliveries.

@@ -178,11 +178,6 @@ def _record(db: Db, claimed: StoredDelivery, fields: Query, attempt: LastAttempt
     return _deliveries(db).update_one(mine, update).modified_count == 1
 
 
-def delete_one(db: Db, delivery: StoredDelivery) -> None:
-    """Delete a delivery."""
-    _deliveries(db).delete_one({"_id": delivery["_id"]})
-
-
 def delete_of_webhook(db: Db, webhook_id: ObjectId) -> None:
     """Delete all deliveries and sequences of a webhook that was deleted."""
     _deliveries(db).delete_many({"webhookId": webhook_id})

@@ -1,6 +1,7 @@
 """Calls on one account in several threads have one winner and leave no contradiction."""
 
 from datetime import timedelta
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -303,3 +304,16 @@ def test_every_session_says_that_its_user_has_joined_a_team(db):
         found = list(db.sessions.find({"userId": user["_id"]}))
         assert len(found) == 4
         assert all(each["hasJoinedTeam"] for each in found)
+
+
+def test_a_session_that_is_used_while_it_is_ended_does_not_stay(db):
+    """A server may delete nothing, and report no conflict, if a document changes meanwhile."""
+    user = register(db)
+    for _round in range(40):
+        session = sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
+        ended, _used = run_concurrently(
+            partial(store_sessions.end, db, user["_id"], session["_id"]),
+            partial(store_sessions.record_use, db, session["_id"], utc_now()),
+        )
+        assert ended
+        assert db.sessions.count_documents({}) == 0

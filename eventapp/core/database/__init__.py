@@ -37,6 +37,7 @@ from eventapp.core.database.schema_version import (
 from eventapp.core.database.server_clock import ServerClock, read_server_time
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
+    delete_document,
     has_only_conflicts,
     has_only_duplicates,
     insert_in_order,
@@ -63,6 +64,7 @@ __all__ = [
     "ServerClock",
     "check_schema_version",
     "connect",
+    "delete_document",
     "ensure_indexes",
     "exclude_ids",
     "get_database_time",

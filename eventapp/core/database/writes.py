@@ -1,4 +1,4 @@
-"""Insert documents, and repeat writes that failed with a write conflict.
+"""Insert and delete documents, and repeat writes that failed with a write conflict.
 
 Two concurrent writes of the same key in a unique index conflict: one fails with WriteConflict and
 has written nothing. MongoDB retries it by itself; a compatible server may leave that to the client.
@@ -28,6 +28,8 @@ Stored = TypeVar("Stored", bound=Mapping[str, Any])
 # Error codes of MongoDB.
 DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE = 11000, 112
 MAX_RETRIES = 5
+# How often a document is deleted that other requests change at the same moments.
+MAX_DELETE_ATTEMPTS = 10
 # How often an insert that conflicts is repeated, and for how long. Some servers answer a conflict
 # only after a second.
 MAX_INSERT_ATTEMPTS, MAX_INSERT_SECONDS = 10, 1.0
@@ -105,6 +107,23 @@ def try_insert_unordered(
         if documents[index]["_id"] in stored:
             outcomes[index] = True
     return outcomes
+
+
+def delete_document(collection: Collection[Any], where: Mapping[str, Any]) -> bool:
+    """Delete the document that matches, of which there is at most one; return whether there was.
+
+    If another request changes it at the same moment, a server may delete nothing and report no
+    conflict. So a document that was not deleted is looked for, and deleted again.
+
+    Raises:
+        AutoReconnect: it was still there after MAX_DELETE_ATTEMPTS.
+    """
+    for _ in range(MAX_DELETE_ATTEMPTS):
+        if collection.delete_one(where).deleted_count == 1:
+            return True
+        if collection.find_one(where, {"_id": 1}) is None:
+            return False
+    raise AutoReconnect(f"{collection.name}: a document changes all the time")
 
 
 def make_unknown_outcome_error(name: str) -> AutoReconnect:
