@@ -166,13 +166,15 @@ def close(db, event_id, token):
 
 def test_a_repair_closes_and_opens_the_own_event_alone_and_each_raises_its_revision(db):
     event_of(db, 5), event_of(db, 5)
-    token, other = ObjectId(), db.events.find_one({"eventId": 1})
-    before = audit(db, 2)
+    token = ObjectId()
+    change(db, 1, closedBy=token)
+    other, before = db.events.find_one({"eventId": 1}), audit(db, 2)
     closed = close(db, 2, token)
     assert closed == {**before, "rev": before["rev"] + 1, "closedUntil": NOW + SECOND}
     assert close(db, 9, token) is None
     assert db.events.find_one({"eventId": 2})["closedBy"] == token
-    store_repairs.reopen_event(db, 1, token)
+    store_repairs.reopen_event(db, 2, ObjectId())
+    assert audit(db, 2) == closed
     store_repairs.reopen_event(db, 2, token)
     assert audit(db, 2) == {**before, "rev": before["rev"] + 2}
     assert db.events.find_one({"eventId": 1}) == other
@@ -180,9 +182,12 @@ def test_a_repair_closes_and_opens_the_own_event_alone_and_each_raises_its_revis
 
 def test_a_repair_sets_all_counters_of_its_event_alone(db):
     event_of(db, 5), event_of(db, 5)
-    token, other = ObjectId(), db.events.find_one({"eventId": 1})
+    token = ObjectId()
     change(db, 2, promoCodes={"a": {"used": 3}, "b": {"used": 0}}, changedAt=NOW - SECOND)
+    db.events.update_one({"eventId": 2}, {"$unset": {"cellsCounted": ""}})
     closed = close(db, 2, token)
+    change(db, 1, rev=closed["rev"], closedBy=token)
+    other = db.events.find_one({"eventId": 1})
     ticket_type = {**closed["ticketTypes"][0], "availableTickets": 3, "waitSequence": 4}
     quotas, queues, cells = [{"quotaId": 1}], {"1": {}}, {"3": {"1": {"sold": 2}}}
     stock = CountedStock(queues, [ticket_type], quotas)
@@ -204,18 +209,20 @@ def test_a_repair_sets_all_counters_of_its_event_alone(db):
 
 
 def test_counts_are_written_to_events_with_the_revision_that_was_read(db):
-    event_of(db, 5), event_of(db, 5), event_of(db, 5)
-    first, second = audit(db, 1), audit(db, 2)
+    event_of(db, 5), event_of(db, 5), event_of(db, 5), event_of(db, 5)
+    first, second, unawaited = audit(db, 1), audit(db, 2), audit(db, 4)
     other = db.events.find_one({"eventId": 3})
     for event_id in (1, 2):
         db.events.update_one({"eventId": event_id}, {"$unset": {"waitSequence": ""}})
-    del first["waitSequence"]
+    del first["waitSequence"], unawaited["waitSequence"]
     change(db, 2, rev=second["rev"] + 1)
     changed = db.events.find_one({"eventId": 2})
     numbered = [{"ticketTypeId": number, "waitSequence": number + 5} for number in (1, 3, 2)]
     stock = CountedStock({}, numbered, [])
     counts = [(first, {"1": {}}, stock), (second, {"1": {}}, stock)]
-    assert store_repairs.write_counts(db, counts) == 1
+    counts.append((unawaited, {}, CountedStock({}, [{"ticketTypeId": 1}], [])))
+    assert store_repairs.write_counts(db, counts) == 2
+    assert db.events.find_one({"eventId": 4})["waitSequence"] == 0
     stored = db.events.find_one({"eventId": 1})
     assert (stored["rev"], stored["cells"]) == (first["rev"] + 1, {"1": {}})
     # An event of an older version has numbered the entries of each type on their own.

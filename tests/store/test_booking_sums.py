@@ -87,6 +87,7 @@ def test_the_last_period_is_the_latest_of_its_length_or_the_one_before_another(d
     before = store_reports.find_last_period(db, "daily", "daily:2026-05-20")
     assert before["_id"] == "daily:2026-05-19"
     assert store_reports.find_last_period(db, "daily", "daily:2026-05-19") is None
+    assert store_reports.find_last_period(db, "weekly", "weekly:2026-21") is None
 
 
 def test_a_period_is_begun_once_and_finished_alone(db):
@@ -94,9 +95,9 @@ def test_a_period_is_begun_once_and_finished_alone(db):
     assert store_reports.begin_period(db, first) == first
     assert store_reports.begin_period(db, {**first, "upTo": 6}) == first
     other = store_reports.begin_period(db, {"_id": "daily:2026-05-21", "upTo": 6})
-    store_reports.finish_period(db, first["_id"], NOW)
-    assert db.reportPeriods.find_one({"_id": first["_id"]}) == {**first, "finishedAt": NOW}
-    assert db.reportPeriods.find_one({"_id": other["_id"]}) == other
+    store_reports.finish_period(db, other["_id"], NOW)
+    assert db.reportPeriods.find_one({"_id": other["_id"]}) == {**other, "finishedAt": NOW}
+    assert db.reportPeriods.find_one({"_id": first["_id"]}) == first
 
 
 def test_periods_before_one_are_deleted_and_those_of_another_length_stay(db):

@@ -14,6 +14,7 @@ from eventapp.bookings import (
     store_moves,
     store_payment_health,
     store_payments,
+    store_untold_holders,
 )
 from eventapp.core.clock import utc_now
 
@@ -244,6 +245,45 @@ def test_open_refunds_and_unknown_payments_are_counted_up_to_a_limit(db):
     assert store_payment_health.find_oldest_refund_time(db) == NOW - 3 * SECOND
 
 
+def test_unshown_bookings_are_active_and_have_a_holder_and_a_date_to_come(db):
+    to_come = {"date": NOW}
+    for others in (
+        {"active": False},
+        {"holderIsShown": True},
+        {"userId": None},
+        {"date": NOW - SECOND},
+    ):
+        add(db, **{**to_come, **others})
+    first, second = add(db, **to_come), add(db, **to_come, userId=BEN)
+    find = store_untold_holders.find_unshown
+    assert find(db, NOW, None, 10) == [
+        {"_id": booking["_id"], "userId": booking["userId"]} for booking in (first, second)
+    ]
+    assert ids(find(db, NOW, None, 1)) == ids([first])
+    assert ids(find(db, NOW, first["_id"], 10)) == ids([second])
+
+
+def test_holders_to_be_told_are_recorded_once_and_found_the_longest_due_first(db):
+    zoe = ObjectId()
+    store_untold_holders.record(db, [ANN, BEN], NOW)
+    store_untold_holders.record(db, [BEN, zoe], NOW - SECOND)
+    find = store_untold_holders.find_due
+    assert find(db, NOW, 1, []) == [zoe]
+    store_untold_holders.postpone(db, ANN, NOW + SECOND)
+    store_untold_holders.postpone(db, ObjectId(), NOW)
+    assert find(db, NOW, 10, []) == [zoe, BEN]
+    assert find(db, NOW, 10, [zoe]) == [BEN]
+    store_untold_holders.remove(db, BEN)
+    assert find(db, NOW + SECOND, 10, []) == [zoe, ANN]
+
+
+def test_the_holder_of_bookings_is_shown_at_all_of_them(db):
+    bens, mine = add(db, userId=BEN), [add(db), add(db, active=False)]
+    store_untold_holders.show_holder(db, ANN)
+    assert [stored(db, each)["holderIsShown"] for each in mine] == [True, True]
+    assert stored(db, bens) == bens
+
+
 # Updates.
 
 
@@ -293,6 +333,11 @@ def test_one_update_sets_and_removes_fields_and_adds_an_entry_and_a_cancellation
         "cancellations": [cancellation],
     }
     assert stored(db, booking) == after
+    changed = store.update_booking(
+        db, booking["_id"], {}, {"updatedAt": NOW + SECOND}, removed=["cancellations"]
+    )
+    del after["cancellations"]
+    assert changed == {**after, "updatedAt": NOW + SECOND}
 
 
 @pytest.mark.parametrize(
