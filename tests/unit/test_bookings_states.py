@@ -89,6 +89,11 @@ def test_a_booking_without_a_hold_is_confirmed_and_its_holder_is_to_be_notified(
     assert build(promo_code="Spring") == {**CONFIRMED, **notified, "promoCode": "Spring"}
 
 
+def test_the_copy_of_a_schedule_entry_says_how_often_it_was_moved():
+    copied = ("scheduleId", "date", "location", "timezone", "startsAt", "endsAt")
+    assert rules.copy_entry(ENTRY) == {**{name: ENTRY[name] for name in copied}, "copiedMoves": 2}
+
+
 def test_a_hold_ends_and_nobody_is_notified_of_it():
     held = build(hold_until=NOW + SECOND)
     assert held == {**CONFIRMED, "status": "held", "expiresAt": NOW + SECOND}
