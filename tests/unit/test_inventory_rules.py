@@ -15,6 +15,7 @@ from eventapp.inventory.rules import (
     StockMove,
     TicketRequest,
 )
+from eventapp.inventory.types import QueueChange
 
 TODAY = datetime(2026, 5, 20, tzinfo=UTC)
 
@@ -197,3 +198,86 @@ def test_moves_add_up_and_find_each_ticket_type_at_any_index():
         0: {"availableTickets": 1, "soldTickets": 0, "heldTickets": -1},
         1: {"availableTickets": 2, "soldTickets": -2},
     }
+
+
+def test_nothing_is_available_while_somebody_waits():
+    (result,) = allocation.allocate(event_of((9, 2)), [request_of({1: 6}, WAITLIST)])
+    assert result.available == {1: 0}
+
+
+def test_a_move_without_a_place_changes_no_queue():
+    sold = StockMove.for_confirmation("b", {1: 1}).changes
+    left = StockMove.for_leaving("c", 7, 1).changes
+    assert queues.sum_changes(event_of(5), [(7, sold)]) == {}
+    assert queues.sum_changes(event_of(5), [(7, sold), (7, left)]) == {(7, 1): (-1, None, False)}
+
+
+def test_a_queue_begins_only_if_nobody_has_begun_it_since():
+    update = queues.build_update(event_of(5), {(7, 1): QueueChange(2)})
+    assert update.guards == {"queues.7.1.waiting": {"$not": {"$gt": 0}}}
+
+
+def test_each_type_counts_its_places_while_the_queues_of_an_event_are_not_counted():
+    event = {"ticketTypes": event_of(5, 5)["ticketTypes"]}
+    update = queues.build_update(event, {(7, 2): QueueChange(1), (7, 1): QueueChange(2)})
+    assert update.increments == {"ticketTypes.0.waiting": 2, "ticketTypes.1.waiting": 1}
+    assert update.guards == {"waitSequence": None}
+
+
+QUOTA = {"quotaId": 1, "availableTickets": 9, "waiting": 0}
+
+
+def test_a_sale_is_guarded_by_the_stocks_that_it_takes_of_and_that_count_its_joins():
+    event = {**event_of(5, 0), "quotas": [QUOTA]}
+    taken = {0: {"availableTickets": -2}}, {0: -2}
+    guards = {
+        "ticketTypes.0.waiting": 0,
+        "ticketTypes.0.availableTickets": {"$gte": 2},
+        "quotas.0.waiting": 0,
+        "quotas.0.availableTickets": {"$gte": 2},
+    }
+    assert queues.build_sale_guards(event, *taken, {}) == guards
+    counted = {"ticketTypes.1.waiting": 0, "ticketTypes.1.availableTickets": 0, "waitSequence": 0}
+    join = {(0, 2): QueueChange(1)}
+    assert queues.build_sale_guards(event, *taken, join) == {**guards, **counted}
+    awaited = {
+        **event,
+        "quotas": [{**QUOTA, "waiting": 1}],
+        "queues": {"0": {"2": {"waiting": 1, "quotaId": 1}}},
+    }
+    assert queues.build_sale_guards(awaited, {}, {}, join) == {
+        "waitSequence": 0,
+        "quotas.0.waiting": {"$gte": 1},
+    }
+
+
+def test_a_queue_of_a_type_that_is_not_on_sale_keeps_nobody_off_a_quota():
+    event = {
+        "ticketTypes": [{**event_of(5)["ticketTypes"][0], "salesUntil": TODAY}],
+        "quotas": [{**QUOTA, "waiting": 2}],
+        "queues": {"7": {"1": {"waiting": 2, "quotaId": 1}}},
+    }
+    assert queues.find_moves(event, TODAY - timedelta(seconds=1)).changes == {}
+    moved = {(7, 1): QueueChange(0, None, is_moved=True)}
+    assert queues.find_moves(event, TODAY) == (moved, {})
+    counted_by_its_type = {**event, "queues": {"7": {"1": {"waiting": 2}}}}
+    assert queues.find_moves(counted_by_its_type, TODAY).changes == {}
+
+
+STATE = {"ticketTypes": [{}], "schedule": [{}]}
+QUESTION = {"label": "日" * 90, "choices": ["日" * 70] * 3, "ticketTypeIds": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "least"),
+    [
+        ({"queues": {"1": {"1": {}, "2": {}}}}, 2 * rules.QUEUE_BYTES),
+        ({"questions": [QUESTION]}, rules.QUESTION_BYTES + 4 * (90 + 3 * 70)),
+        ({"promoCodes": {"spring": {}}}, rules.PROMO_CODE_BYTES),
+        ({"ticketTypes": [{"description": "日" * 90}]}, 4 * 90),
+        ({"schedule": [{"locationKey": "日" * 90}]}, 4 * 90),
+    ],
+)
+def test_all_parts_of_a_sale_state_count_for_the_memory_that_it_takes(fields, least):
+    added = rules.get_state_bytes({**STATE, **fields}) - rules.get_state_bytes(STATE)
+    assert added >= least
