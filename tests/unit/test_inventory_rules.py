@@ -281,3 +281,15 @@ QUESTION = {"label": "日" * 90, "choices": ["日" * 70] * 3, "ticketTypeIds": [
 def test_all_parts_of_a_sale_state_count_for_the_memory_that_it_takes(fields, least):
     added = rules.get_state_bytes({**STATE, **fields}) - rules.get_state_bytes(STATE)
     assert added >= least
+
+
+@pytest.mark.parametrize(("fields", "least"), [({}, 1), ({"minPerBooking": 3}, 3)])
+def test_a_queue_is_counted_by_its_type_as_long_as_that_has_too_few_tickets(fields, least):
+    event = {
+        "ticketTypes": [{**event_of(0)["ticketTypes"][0], **fields}],
+        "quotas": [{**QUOTA, "waiting": 2}],
+        "queues": {"7": {"1": {"waiting": 2, "quotaId": 1}}},
+    }
+    changes, guards = queues.find_moves(event, TODAY)
+    assert changes == {(7, 1): QueueChange(0, None, is_moved=True)}
+    assert guards == {"ticketTypes.0.availableTickets": {"$lt": least}}
