@@ -268,11 +268,16 @@ STATE = {"ticketTypes": [{}], "schedule": [{}]}
 QUESTION = {"label": "日" * 90, "choices": ["日" * 70] * 3, "ticketTypeIds": [1, 2]}
 
 
+QUESTION_LEAST = (
+    rules.QUESTION_BYTES + 3 * rules.TEXT_BYTES + 2 * rules.ID_BYTES + 4 * (90 + 3 * 70)
+)
+
+
 @pytest.mark.parametrize(
     ("fields", "least"),
     [
         ({"queues": {"1": {"1": {}, "2": {}}}}, 2 * rules.QUEUE_BYTES),
-        ({"questions": [QUESTION]}, rules.QUESTION_BYTES + 4 * (90 + 3 * 70)),
+        ({"questions": [QUESTION]}, QUESTION_LEAST),
         ({"promoCodes": {"spring": {}}}, rules.PROMO_CODE_BYTES),
         ({"ticketTypes": [{"description": "日" * 90}]}, 4 * 90),
         ({"schedule": [{"locationKey": "日" * 90}]}, 4 * 90),
