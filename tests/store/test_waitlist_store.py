@@ -63,6 +63,15 @@ def test_an_entry_is_not_stored_under_the_id_of_a_tombstone(db):
     assert store_audits.find_entries(db, []) == []
 
 
+def test_an_idempotency_key_is_that_of_its_user(db):
+    bens = add(db, userId=BEN, idempotency={"key": "k"})
+    other, mine = add(db, idempotency={"key": "l"}), add(db, eventId=2, idempotency={"key": "k"})
+    assert store.find_by_idempotency_key(db, ANN, "k") == mine
+    assert store.find_by_idempotency_key(db, ANN, "l") == other
+    assert store.find_by_idempotency_key(db, BEN, "k") == bens
+    assert store.find_by_idempotency_key(db, BEN, "l") is None
+
+
 def test_a_user_finds_the_own_active_entries(db):
     add_others(db)
     first = add(db)
