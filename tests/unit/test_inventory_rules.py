@@ -298,3 +298,30 @@ def test_a_queue_is_counted_by_its_type_as_long_as_that_has_too_few_tickets(fiel
     changes, guards = queues.find_moves(event, TODAY)
     assert changes == {(7, 1): QueueChange(0, None, is_moved=True)}
     assert guards == {"ticketTypes.0.availableTickets": {"$lt": least}}
+
+
+def test_a_closed_type_does_not_hide_the_queues_after_it():
+    first, second = event_of(0, 0)["ticketTypes"]
+    counted = {"waiting": 1, "quotaId": 1}
+    event = {
+        "ticketTypes": [{**first, "salesUntil": TODAY}, second],
+        "quotas": [{**QUOTA, "waiting": 2}],
+        "queues": {"7": {"1": counted, "2": counted}},
+    }
+    changes, guards = queues.find_moves(event, TODAY)
+    assert changes == dict.fromkeys(((7, 1), (7, 2)), QueueChange(0, None, is_moved=True))
+    assert guards == {"ticketTypes.1.availableTickets": {"$lt": 1}}
+
+
+def test_the_first_entry_of_an_event_gets_the_number_1():
+    event = {"ticketTypes": event_of(0)["ticketTypes"]}
+    (result,) = allocation.allocate(event, [request_of({1: 1}, WAITLIST)])
+    assert result.waitlisted == {1: (1, 1, 1, None)}
+
+
+def test_tickets_that_were_paid_late_need_no_minimum():
+    event = {"ticketTypes": [{**event_of(5)["ticketTypes"][0], "minPerBooking": 3}]}
+    sale, retake = allocation.allocate(
+        event, [request_of({1: 1}), request_of({1: 1}, attempt_id="a", take_id="t")]
+    )
+    assert (sale.taken, retake.taken) == ({}, {1: 1})
