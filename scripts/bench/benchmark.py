@@ -185,6 +185,7 @@ def make_runner(
     if parts & FLASK_PARTS:
         answers = read_answers(server, data)
         runner.flask_server = stack.enter_context(FlaskServer(answers, directory))
+    time.sleep(SETTLE_SECONDS)
     return runner
 
 

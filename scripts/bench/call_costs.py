@@ -181,7 +181,13 @@ def repeat(db: Db, recording: Sequence[RecordedCommand]) -> bool:
 def measure_repeat_rate(
     db: Db, recordings: Sequence[Sequence[RecordedCommand]], seconds: int
 ) -> float:
-    """Return how many recordings a second the threads repeat, each thread its own."""
+    """Return how many recordings a second the threads repeat, each thread its own.
+
+    Raises:
+        BenchmarkError: there are fewer recordings than threads, or a write had another result.
+    """
+    if len(recordings) < CONNECTIONS:
+        raise BenchmarkError(f"only {len(recordings)} of its requests sent the same commands")
     if inserts_documents(recordings[0]):
         count = MAX_REPEAT_RATE * seconds
         renewed = (renew(each) for each in itertools.cycle(recordings))

@@ -118,13 +118,14 @@ def change_profile_on_android(calls: CallData, number: int) -> Exchange:
 
 EVENTS_SHOWN, MESSAGE, ACCOUNT = '"eventId":', '"message":', '"_id":'
 CALL_KINDS: Mapping[str, Sequence[CallKind]] = {
+    "recoms": (CallKind("recoms", EVENTS_SHOWN, recommend),),
+    "own-bookings": (CallKind("own-bookings", ACCOUNT, list_bookings),),
+    # Requests of users who have just written use fewer caches, so this comes after those above.
     "favorites": (
         CallKind("favorite-list", EVENTS_SHOWN, list_favorites),
         CallKind("favorite-writes", MESSAGE, write_favorite),
     ),
-    "recoms": (CallKind("recoms", EVENTS_SHOWN, recommend),),
     "login": (CallKind("login", ACCOUNT, log_in, hashes=True),),
-    "own-bookings": (CallKind("own-bookings", ACCOUNT, list_bookings),),
     "android": (
         CallKind("android-events", EVENTS_SHOWN, list_android_events),
         CallKind("android-recoms", EVENTS_SHOWN, recommend_on_android),

@@ -121,10 +121,11 @@ def log_in_users(db: Db, config: Config, count: int) -> tuple[list[ObjectId], li
 
 def store_favorites(db: Db, data: BenchmarkData) -> None:
     """Give each known user the same favorites, and no others; the shared guest has them, too."""
-    entries = [{"eventId": id_, "at": utc_now()} for id_ in data.event_ids[:FAVORITES]]
+    now = utc_now()
+    entries = [{"eventId": id_, "at": now} for id_ in data.event_ids[:FAVORITES]]
     owners = [Actor(id_).favorites_key for id_ in data.user_ids[:KNOWN_USERS]]
     documents = [
-        {"_id": owner, "events": entries, "count": FAVORITES}
+        {"_id": owner, "events": entries, "count": FAVORITES, "changedAt": now}
         for owner in [*owners, Actor().favorites_key]
     ]
     # The last requests of a load may still run, and add a favorite between the two calls.
