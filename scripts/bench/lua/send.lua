@@ -3,7 +3,8 @@
 -- token or no body. Arguments: the file; "once" if no request may be sent twice, else "again"; and
 -- the text that the body of every answer must contain.
 local threads, requests = {}, {}
-local position, send_once, expected = 0, false, ""
+-- wrk asks for the first request twice: it looks at it before the load, and does not send it.
+local position, send_once, expected = -1, false, ""
 -- Globals, so that `done` can read them through the thread.
 answered, wrong, wrong_status, ran_out = 0, 0, 0, 0
 
@@ -32,7 +33,7 @@ function request()
     if send_once then ran_out = 1 end
     position = 1
   end
-  return requests[position]
+  return requests[math.max(position, 1)]
 end
 
 function response(status, _, body)
