@@ -75,9 +75,10 @@ def test_a_repeated_write_must_have_the_same_result():
         repeat(FakeDatabase({"n": 1, "nModified": 1, "writeErrors": [{}]}), [update])
 
 
-def test_a_write_of_times_may_modify_less_when_it_is_repeated():
+def test_a_write_of_times_may_change_less_when_it_is_repeated():
     update = RecordedCommand({"update": "loginMarks"}, {"n": 1, "nModified": 1})
     assert repeat(FakeDatabase({"n": 1, "nModified": 0}), [update])
+    assert repeat(FakeDatabase({"n": 0, "nModified": 0}), [update])
     find_and_modify = RecordedCommand({"findAndModify": "loginMarks"}, {})
     assert repeat(FakeDatabase({"value": None}), [find_and_modify])
 
