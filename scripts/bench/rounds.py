@@ -41,7 +41,7 @@ MAX_SEARCH_RATE, MAX_BOOKING_RATE, MAX_ACCOUNT_RATE = 4000, 4000, 2000
 EVENT_WARM_UP_LOADS, EVENT_WARM_UP_SECONDS, EVENT_WARM_UP_PASSES = 12, 5, 6
 # The connections of bookings of one event, and those of the rows that are compared with the second.
 HOT_CONNECTIONS, SALE_CONNECTIONS = (16, 64, 256), 64
-RANDOM_PATHS = 50_000
+RANDOM_PATHS, CALL_WARM_UP_SECONDS = 50_000, 1
 HEALTHZ, LIST, FILTERS = "/healthz", "/api/events", "/api/events?category=concert&maxPrice=40"
 EVENT_SHOWN, LIST_SHOWN = '"eventId":', '{"events":[{'
 
@@ -228,9 +228,11 @@ class RoundRunner:
             steps = len(kind.make(self.call_data, 0))
             rate = measure_repeat_rate(self._reference.db, recordings, self._seconds)
             self._figures[f"calls of {kind.name}"] = steps * rate
-        store_favorites(self.db, self.data)
         count = MAX_ACCOUNT_RATE * self._seconds if kind.once else KNOWN_USERS
-        requests = interleave(kind, self.call_data, count)
+        requests = list(interleave(kind, self.call_data, count))
+        if not kind.once:  # The rows before have changed most events of the pages of this one.
+            load_requests(self.server.url, requests, CALL_WARM_UP_SECONDS, expected=kind.expected)
+        store_favorites(self.db, self.data)
         self._measure_reads(kind.name, requests, kind.expected, once=kind.once)
         if kind.hashes:
             hashed = self.db.users.find_one({"_id": self.data.user_ids[0]})["passwordHash"]  # type: ignore[index]
