@@ -33,7 +33,6 @@ WRITE_METHODS = {
     "update_many",
     "find_one_and_update",
     "replace_one",
-    "delete_one",
     "delete_many",
     "bulk_write",
     "insert_one",
@@ -110,10 +109,15 @@ def list_writers(module):
 
 
 def writes_events(node):
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+    if not isinstance(node, ast.Call):
         return False
-    collection = ast.unparse(node.func.value)
-    return node.func.attr in WRITE_METHODS and re.search(r"db\.events\b|_events\(", collection)
+    if isinstance(node.func, ast.Attribute) and node.func.attr in WRITE_METHODS:
+        collection = ast.unparse(node.func.value)
+    elif ast.unparse(node.func) == "delete_document":
+        collection = ast.unparse(node.args[0])
+    else:
+        return False
+    return re.search(r"db\.events\b|_events\(", collection)
 
 
 def test_every_write_of_an_event_is_listed_here():

@@ -191,7 +191,8 @@ class SaleBatcher:
         bookings = [booking for batch in batches for booking in batch]
         outcomes = store.insert_bookings(self._db, bookings)
         failpoint("record")
-        self._record_writers({each["userId"] for each in bookings if each["userId"]})
+        stored = [each for each, is_stored in zip(bookings, outcomes, strict=True) if is_stored]
+        self._record_writers({each["userId"] for each in stored if each["userId"]})
         error = make_unknown_outcome_error("bookings")
         if all(is_stored is None for is_stored in outcomes):
             raise error
