@@ -1,4 +1,4 @@
-"""Callers of the API: attendees, an organizer and an admin.
+"""Callers of the API: attendees, an organizer and an admin; and requests answered in two ways.
 
 A test file that needs other callers defines its own fixtures.
 """
@@ -6,6 +6,7 @@ A test file that needs other callers defines its own fixtures.
 import pytest
 
 from tests.bookings_factories import Caller
+from tests.early_answers import note_routes, prepare
 
 
 @pytest.fixture
@@ -32,3 +33,15 @@ def host(client, app):
 @pytest.fixture
 def root(client, app):
     return Caller(client, app, "admin")
+
+
+@pytest.fixture
+def ask_both(app, db, capsys, monkeypatch):
+    """A function that lets the application answer a request before Flask and by Flask."""
+    return prepare(app, capsys, monkeypatch)
+
+
+@pytest.fixture
+def early(monkeypatch):
+    """The routes of the answers that were given early."""
+    return note_routes(monkeypatch)

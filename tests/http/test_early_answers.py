@@ -14,7 +14,7 @@ from eventapp.core.http.early_answers import EARLY_ANSWERS
 from eventapp.events.cache import change_feed
 from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.event_cache import EVENT_CACHE
-from tests.early_answers import EVENT, LIST, SETTINGS, check, note_routes, prepare, send
+from tests.early_answers import EVENT, LIST, SETTINGS, check, prepare, send
 from tests.factories import event_body
 
 OTHER_SETTINGS = {
@@ -92,17 +92,6 @@ def make_similar_app(make_app):
 @pytest.fixture(scope="module")
 def app(make_similar_app):
     return make_similar_app(**SETTINGS)
-
-
-@pytest.fixture
-def ask_both(app, db, capsys, monkeypatch):
-    return prepare(app, capsys, monkeypatch)
-
-
-@pytest.fixture
-def early(monkeypatch):
-    """The routes of the answers that were given early."""
-    return note_routes(monkeypatch)
 
 
 @pytest.mark.parametrize("path", EARLY_PATHS)

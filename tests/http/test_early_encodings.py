@@ -3,7 +3,7 @@
 import pytest
 
 from eventapp.core.http import compressed_bodies
-from tests.early_answers import EVENT, LIST, SETTINGS, check, note_routes, prepare, send
+from tests.early_answers import EVENT, LIST, SETTINGS, check, send
 
 # What clients accept, and how it is compressed.
 ACCEPTED_ENCODINGS = {
@@ -23,17 +23,6 @@ ACCEPTED_ENCODINGS = {
 @pytest.fixture(scope="module")
 def app(make_app):
     return make_app(**SETTINGS)
-
-
-@pytest.fixture
-def ask_both(app, db, capsys, monkeypatch):
-    return prepare(app, capsys, monkeypatch)
-
-
-@pytest.fixture
-def early(monkeypatch):
-    """The routes of the answers that were given early."""
-    return note_routes(monkeypatch)
 
 
 @pytest.mark.parametrize("path", [EVENT, LIST])
