@@ -9,6 +9,7 @@ from eventapp.bookings.sales import batches
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import event_of, refused, stock_of, types
 from tests.factories import day
+from tests.seen_library import replace_seen
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 A = {"type": "A", "quantity": 1}
@@ -172,7 +173,7 @@ def test_a_schedule_entry_that_is_over_or_missing_is_refused(db, ann):
 def test_a_reference_in_use_is_not_given_again(db, ann, bob, monkeypatch):
     event_of(db, 10)
     draws = iter("AAAAAA" + "AAAAAA" + "BBBBBB")
-    monkeypatch.setattr(batches.secrets, "choice", lambda _letters: next(draws))
+    replace_seen(monkeypatch, batches, "secrets", choice=lambda _letters: next(draws))
     first = ann.book(1)
     second = booked(bob.order(1, key="k", ticketTypeId=1, quantity=1))
     assert first["bookingReference"] == "EVT-AAAAAA"

@@ -21,6 +21,7 @@ from tests.bookings_factories import Caller, context_of, event_of, refused
 from tests.devices import Device, make_device, pair, read_code
 from tests.http.test_api_token_scopes import list_identifying_routes
 from tests.live import eventually
+from tests.seen_library import replace_seen
 from tests.teams import add_member, remove_member
 
 # What a device may call, at its event.
@@ -50,7 +51,7 @@ def limit_requests(app, monkeypatch):
         hooks = [*app.before_request_funcs[None], rate_limits._limit_request]
         monkeypatch.setitem(app.extensions, "rate_limiter", limiter)
         monkeypatch.setitem(app.before_request_funcs, None, hooks)
-        monkeypatch.setattr(rate_limits.time, "time", lambda: 1_800_000_000.0)
+        replace_seen(monkeypatch, rate_limits, "time", time=lambda: 1_800_000_000.0)
 
     return begin
 

@@ -19,6 +19,7 @@ from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI, make_database_uri, needs_no_server
 from tests.live import Server, eventually
 from tests.redis_server import redis_server, redis_url
+from tests.seen_library import replace_seen
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 HOME_ADDRESS, OTHER_ADDRESS = "198.51.100.1", "198.51.100.2"
@@ -341,7 +342,7 @@ def test_guesses_of_api_tokens_are_limited_by_address(app, client, db):
 
 def test_check_ins_are_limited_by_the_minute_apart_from_writes(app, client, db, monkeypatch):
     clock = [1_800_000_000.0]  # the beginning of a minute
-    monkeypatch.setattr(rate_limits.time, "time", lambda: clock[0])
+    replace_seen(monkeypatch, rate_limits, "time", time=lambda: clock[0])
     hosts = [Caller(client, app, "organizer") for _ in range(2)]
     event_id = event_of(db, 1, organizer_id=hosts[0].id)
 

@@ -16,6 +16,7 @@ from scripts.bench.rounds import MEASUREMENTS
 from scripts.bench.server import make_scratch_uri, make_settings, read_resident_mb
 from scripts.bench.table import PARTS, ROWS, Row, format_noise, format_table, summarize_row
 from scripts.bench.wrk import BenchmarkError, parse_result
+from tests.seen_library import replace_seen
 
 LOOPBACK = "mongodb://127.0.0.1:27017/?directConnection=true"
 RESULT = (
@@ -157,7 +158,7 @@ def test_the_benchmark_uses_a_database_of_its_own():
 )
 def test_a_missing_requirement_is_reported_in_one_line(monkeypatch, capsys, uri, wrk, words):
     monkeypatch.setenv("MONGO_URI", uri)
-    monkeypatch.setattr(wrk_module.shutil, "which", lambda _name: wrk)
+    replace_seen(monkeypatch, wrk_module, "shutil", which=lambda _name: wrk)
     monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         cli.main(["list"])

@@ -14,6 +14,7 @@ from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect
 from eventapp.events.store import NEVER_CHANGED
 from eventapp.favorites.types import FavoritesChange
+from tests.seen_library import replace_seen
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HISTORIES, POLLS = 500, 12
@@ -89,7 +90,7 @@ def find_missed(seed, monkeypatch):
         patch.setattr(favorites, "find_changes_since", history.find_favorites_since)
         patch.setattr(store, "find_last_changed_at", history.find_last_changed_at)
         patch.setattr(store, "find_changes_since", history.find_changes_since)
-        patch.setattr(change_feed.time, "monotonic", lambda: history.seconds)
+        replace_seen(patch, change_feed, "time", monotonic=lambda: history.seconds)
         feed.poll()
         # What was visible before the first poll is not cached yet, and need not be received.
         known = {change["eventId"] for _, _, change in history.list_visible()}

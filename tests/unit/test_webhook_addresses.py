@@ -9,6 +9,7 @@ import pytest
 from eventapp.webhooks import lookups
 from eventapp.webhooks.addresses import RefusedAddress, check_url, is_public, parse_url, resolve
 from eventapp.webhooks.lookups import HostNotFound
+from tests.seen_library import replace_seen
 
 ACCEPTED = {
     "https://hooks.example.org": ("hooks.example.org", 443, "/"),
@@ -191,7 +192,7 @@ def answer(monkeypatch):
                 raise found
             return [(0, 0, 0, "", (each, port)) for each in found]
 
-        monkeypatch.setattr(lookups.socket, "getaddrinfo", getaddrinfo)
+        replace_seen(monkeypatch, lookups, "socket", getaddrinfo=getaddrinfo)
         return remaining
 
     return set_answers

@@ -15,6 +15,7 @@ import pytest
 
 from eventapp.webhooks import lookups, transport
 from eventapp.webhooks.transport import MAX_ANSWER_BYTES, Answer, send
+from tests.seen_library import replace_seen
 from tests.webhook_receiver import (
     Authority,
     Receiver,
@@ -72,7 +73,7 @@ def resolver(monkeypatch):
             return [(0, 0, 0, "", (each, port)) for each in found]
 
     made = Resolver()
-    monkeypatch.setattr(lookups.socket, "getaddrinfo", made.getaddrinfo)
+    replace_seen(monkeypatch, lookups, "socket", getaddrinfo=made.getaddrinfo)
     return made
 
 
@@ -401,7 +402,7 @@ def test_name_servers_that_hang_cost_the_time_of_an_attempt_and_few_threads(limi
         released.wait(LONG)
         return []
 
-    monkeypatch.setattr(lookups.socket, "getaddrinfo", hang)
+    replace_seen(monkeypatch, lookups, "socket", getaddrinfo=hang)
     limit(SHORT)
     with ThreadPoolExecutor(100) as senders:
         answers = list(senders.map(send_to, [f"https://{NAME}/"] * 100))
