@@ -150,12 +150,16 @@ def check(ask_both, path, **options):
 def note_routes(monkeypatch):
     """Return a list to which each request adds the route of its early answer, or None."""
     routes = []
-    find = early_answers.EarlyAnswers._find
+    may_be_early, send = early_answers.EarlyAnswers._may_be_early, early_answers.EarlyAnswers._send
 
-    def note(self, environ):
-        found = find(self, environ)
-        routes.append(found.route if found else None)
-        return found
+    def note_request(self, environ):
+        routes.append(None)
+        return may_be_early(self, environ)
 
-    monkeypatch.setattr(early_answers.EarlyAnswers, "_find", note)
+    def note_answer(self, environ, start_response, found, *others):
+        routes[-1] = found.route
+        return send(self, environ, start_response, found, *others)
+
+    monkeypatch.setattr(early_answers.EarlyAnswers, "_may_be_early", note_request)
+    monkeypatch.setattr(early_answers.EarlyAnswers, "_send", note_answer)
     return routes

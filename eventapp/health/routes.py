@@ -6,6 +6,7 @@ from flask import Flask, Response
 from marshmallow import Schema, fields
 from pymongo.errors import PyMongoError
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
@@ -26,10 +27,13 @@ HEALTH_PATHS = ("/healthz", "/api/healthz")
 EARLY_ANSWERS = {path: EarlyAnswer(path, GREETING, is_limited=False) for path in HEALTH_PATHS}
 
 
-def find_answer(_app: Flask, environ: "WSGIEnvironment") -> EarlyAnswer | None:
-    """Return the answer to a request that asks whether the server is alive."""
+def find_answer(_app: Flask, environ: "WSGIEnvironment", actor: Actor) -> EarlyAnswer | None:
+    """Return the answer to a request that asks whether the server is alive.
+
+    The route does not identify its caller, so a request with a token is left to it.
+    """
     found = EARLY_ANSWERS.get(environ.get("PATH_INFO", ""))
-    return None if environ.get("QUERY_STRING") else found
+    return None if environ.get("QUERY_STRING") or actor.user_id else found
 
 
 class Readiness(Schema):

@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from eventapp.core.access import permissions, recent_writes
+from eventapp.core.access import early_callers, permissions, recent_writes
 from eventapp.events.cache import change_feed
 from eventapp.events.cache.event_cache import EventCache
 from tests.conftest import MONGO_URI, make_database_uri
@@ -108,7 +108,8 @@ def test_callers_see_their_own_writes_through_another_cache(caches, kind):
 
 @pytest.mark.parametrize("kind", REMEMBERED)
 def test_control_if_writes_are_not_remembered_reads_are_stale(caches, kind, monkeypatch):
-    monkeypatch.setattr(permissions, "is_recent", lambda _wrote_at, _now: False)
+    for module in (permissions, early_callers):
+        monkeypatch.setattr(module, "is_recent", lambda _wrote_at, _now: False)
     assert count_stale(caches, kind, 6) > 0
 
 

@@ -24,6 +24,9 @@ class CallerSession(TypedDict):
     hasJoinedTeam: NotRequired[bool]  # absent if the user has never been in a team
 
 
+# The key in a WSGI environment of the CallerSession that was read before Flask handled the request.
+SESSION_KEY = "eventapp.session"
+
 SessionLoader = Callable[[Db, ObjectId, ObjectId, datetime], CallerSession | None]
 ReceiptConfirmer = Callable[[Db, ObjectId, int], None]
 

@@ -34,6 +34,7 @@ from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader, TokenGrant
 from eventapp.core.access.api_tokens import ApiToken, ApiTokenReader, get_acting_role, is_api_token
 from eventapp.core.access.authentication import (
     AUTHENTICATION,
+    SESSION_KEY,
     Authentication,
     CallerSession,
     ReceiptConfirmer,
@@ -176,7 +177,8 @@ def _current_action() -> Action:
 def _identify_user(claims: Claims) -> Actor:
     authentication, session_id = AUTHENTICATION.get(), tokens.get_session_id(claims)
     user_id = tokens.get_user_id(claims)
-    session = authentication.load_session(get_db(), session_id, user_id, utc_now())
+    session: CallerSession | None = request.environ.get(SESSION_KEY)
+    session = session or authentication.load_session(get_db(), session_id, user_id, utc_now())
     if session is None:
         raise Unauthorized("The session has ended", code="token_revoked")
     if "previousId" in session and session["gen"] == claims.get("gen"):

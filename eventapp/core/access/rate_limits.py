@@ -18,6 +18,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
+from bson import ObjectId
 from flask import Flask, Response, current_app, g, request
 
 from eventapp.config import Config
@@ -43,7 +44,7 @@ READING_METHODS = frozenset(("GET", "HEAD"))
 EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
 IPV6_PREFIX, MAX_ADDRESS_LENGTH = 64, 64
-ADDRESS_PREFIX = "address:"
+ADDRESS_PREFIX, USER_PREFIX = "address:", "user:"
 # The key in a WSGI environment of the WindowStats of a request that is counted already.
 COUNTED_KEY = "eventapp.window_stats"
 
@@ -243,12 +244,20 @@ def _limit_request() -> None:
         raise TooManyRequests(retry_after=stats.reset_seconds)
 
 
-def count_anonymous_read(app: Flask, environ: "WSGIEnvironment") -> WindowStats:
-    """Count a reading request without a token, which Flask has not handled yet.
+def count_early_read(
+    app: Flask, environ: "WSGIEnvironment", user_id: ObjectId | None
+) -> WindowStats:
+    """Count a reading request that Flask has not handled yet.
 
     If Flask does handle it, the request is not counted again.
+
+    Args:
+        user_id: the user whom its access token names; None without a token.
     """
-    caller_key = f"{ADDRESS_PREFIX}{find_client_network(environ.get('REMOTE_ADDR') or '')}"
+    if user_id:
+        caller_key = f"{USER_PREFIX}{user_id}"
+    else:
+        caller_key = f"{ADDRESS_PREFIX}{find_client_network(environ.get('REMOTE_ADDR') or '')}"
     stats = RATE_LIMITER.get(app).hit(READS, caller_key, time.time())
     environ[COUNTED_KEY] = stats
     return stats
@@ -277,7 +286,7 @@ def _get_caller_key() -> str:
         user_id = current_claims().get("sub")
     except Unauthorized:  # The route refuses the token itself if it needs one.
         user_id = None
-    return f"user:{user_id}" if user_id else get_client_address_key()
+    return f"{USER_PREFIX}{user_id}" if user_id else get_client_address_key()
 
 
 def _find_token_key() -> str:
@@ -300,7 +309,7 @@ def _find_token_key() -> str:
         limiter.hit(TOKEN_GUESSES, address_key, time.time())
         raise
     is_device = "deviceEventId" in token
-    return f"device:{token['_id']}" if is_device else f"user:{token['userId']}"
+    return f"device:{token['_id']}" if is_device else f"{USER_PREFIX}{token['userId']}"
 
 
 def get_client_address_key() -> str:

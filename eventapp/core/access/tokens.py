@@ -103,8 +103,12 @@ def verify_bearer_token(token_type: str = "access", *, optional: bool = False) -
 
 def read_bearer_token() -> str | None:
     """Return the bearer token in the Authorization header, None if there is none."""
+    return _parse_bearer_token(request.headers.get("Authorization", ""))
+
+
+def _parse_bearer_token(header: str) -> str | None:
     # A regular expression with optional spaces at both ends would need quadratic time.
-    scheme, *token = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
+    scheme, *token = header.split(maxsplit=1) or [""]
     text = "".join(token).rstrip()
     return text if scheme.lower() == BEARER and text.lower() not in NO_TOKENS else None
 
@@ -121,17 +125,37 @@ def verify_token(token: str, token_type: str) -> Claims:
         Unauthorized: the token is expired, forged or of another type.
     """
     secret: str = current_app.config["JWT_SECRET_KEY"]
-    key = hashlib.sha256(f"{secret} {token}".encode()).digest()
+    key = _make_key(secret, token)
     claims = _VERIFIED.get(key)
     if claims is None:
         claims = _decode(token, secret)
         _VERIFIED.put(key, claims)
-    elif int(claims["exp"]) <= utc_now().timestamp():
+    elif _is_expired(claims):
         raise TokenExpired
     # One key signs access and refresh tokens, so the signature does not distinguish them.
     if claims["type"] != token_type:
         raise Unauthorized
     return claims
+
+
+def find_verified_claims(app: Flask, header: str) -> Claims | None:
+    """Return the claims of the access token in the header Authorization if they are known.
+
+    Returns:
+        None if the token was not verified lately, or is not valid, or if there is none.
+    """
+    token = _parse_bearer_token(header)
+    claims = _VERIFIED.get(_make_key(app.config["JWT_SECRET_KEY"], token)) if token else None
+    is_valid = claims and claims["type"] == "access" and not _is_expired(claims)
+    return claims if is_valid else None
+
+
+def _make_key(secret: str, token: str) -> bytes:
+    return hashlib.sha256(f"{secret} {token}".encode()).digest()
+
+
+def _is_expired(claims: Claims) -> bool:
+    return int(claims["exp"]) <= utc_now().timestamp()
 
 
 def _decode(token: str, secret: str) -> Claims:

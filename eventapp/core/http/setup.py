@@ -6,7 +6,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from eventapp.core import json
 from eventapp.core.access.permissions import anonymous
-from eventapp.core.http import database_doubt, error_handlers, openapi, paths
+from eventapp.core.http import error_handlers, openapi, paths
 from eventapp.core.http.headers import SWAGGER_UI_PATH
 from eventapp.core.http.request_parser import MAX_BODY_BYTES
 
@@ -22,7 +22,6 @@ def init_app(app: Flask) -> Api:
     api = openapi.init_app(app)
     _serve_swagger_ui(app)
     error_handlers.init_app(app)
-    database_doubt.init_app(app)
     return api
 
 

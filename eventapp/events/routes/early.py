@@ -1,4 +1,4 @@
-"""The answers to callers without a token that need no database: see `core.http.early_answers`."""
+"""The answers that need no events from the database: see `core.http.early_answers`."""
 
 import re
 from functools import partial
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Flask
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.http.app_context import CONFIG, find_image_base_url
@@ -27,27 +28,32 @@ _match_event_path = re.compile(r"/api/events/([1-9][0-9]{0,17})", re.ASCII).full
 _parse_query = get_query_parser(list_events)
 
 
-def find_answer(app: Flask, environ: "WSGIEnvironment") -> EarlyAnswer | None:
+def find_answer(app: Flask, environ: "WSGIEnvironment", actor: Actor) -> EarlyAnswer | None:
     """Return the answer to a request for an event or the list of events, if it is in memory."""
     path: str = environ.get("PATH_INFO", "")
     if not path.startswith(LIST_PATH) or not OPEN_DATABASE.get(app).is_prepared_for_today:
         return None
     query: str = environ.get("QUERY_STRING", "")
     if path == LIST_PATH:
-        return _find_list(app, environ, query)
+        return _find_list(app, environ, actor, query)
     match = _match_event_path(path)
-    return _find_event(app, environ, int(match[1])) if match and not query else None
+    return _find_event(app, environ, actor, int(match[1])) if match and not query else None
 
 
-def _find_event(app: Flask, environ: "WSGIEnvironment", event_id: int) -> EarlyAnswer | None:
-    body = EVENT_CACHE.get(app).peek_event(event_id, find_image_base_url(CONFIG.get(app), environ))
+def _find_event(
+    app: Flask, environ: "WSGIEnvironment", actor: Actor, event_id: int
+) -> EarlyAnswer | None:
+    base_url = find_image_base_url(CONFIG.get(app), environ)
+    body = EVENT_CACHE.get(app).peek_event(event_id, actor, base_url)
     if body is None:
         return None
     count_view = partial(POPULARITY.get(app).add_view, event_id)
     return EarlyAnswer(EVENT_ROUTE, body, make_etag(body), on_answered=count_view)
 
 
-def _find_list(app: Flask, environ: "WSGIEnvironment", query: str) -> EarlyAnswer | None:
+def _find_list(
+    app: Flask, environ: "WSGIEnvironment", actor: Actor, query: str
+) -> EarlyAnswer | None:
     if len(query) > MAX_CACHED_QUERY_BYTES:
         return None
     try:
@@ -55,5 +61,5 @@ def _find_list(app: Flask, environ: "WSGIEnvironment", query: str) -> EarlyAnswe
     except ValidationFailed:  # Flask finds and renders the same faults.
         return None
     base_url = find_image_base_url(CONFIG.get(app), environ)
-    page = EVENT_CACHE.get(app).peek_page(request, base_url)
+    page = EVENT_CACHE.get(app).peek_page(request, actor, base_url)
     return EarlyAnswer(LIST_PATH, page.body, page.etag) if page else None
