@@ -48,7 +48,8 @@ OBSERVERS = ("analytics", "jobs", "health", "pages")
 CORE_ORDER = (
     ("errors", "clock", "waiting", "json", "roles", "languages", "failpoints"),
     ("permits", "slots"),
-    ("metrics", "translations", "textsearch", "geography", "lru_cache", "calendar_files"),
+    ("metrics", "translations", "textsearch", "geography", "lru_cache"),
+    ("calendar_rendering", "calendar_files"),
     ("paging", "app_key"),
     ("log_writer",),
     ("logging",),
@@ -625,6 +626,7 @@ def find_untyped_access_faults(name: str, source: str) -> list[str]:
 
 # These modules import packages of 3 to 8 MB, and are imported where they are needed first.
 LATE_IMPORTS = {
+    "eventapp.core.calendar_rendering",
     "eventapp.core.embedded.client",
     "eventapp.media.encoding",
     "eventapp.payments.stripe",

@@ -11,11 +11,10 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, cast
 
-import icalendar
 from bson import ObjectId
 
 from eventapp.core import calendar_files
-from eventapp.core.calendar_files import CANCELLED, CONFIRMED
+from eventapp.core.calendar_files import CANCELLED, CONFIRMED, Properties
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.events import listing, organizer_pages, rules
@@ -126,14 +125,12 @@ def _find_dated(
 
 
 def _render(name: str, dated: Iterable[DatedEvent], host: str, now: datetime) -> bytes:
-    calendar = calendar_files.make_calendar()
-    # Calendars show this name. It is no part of RFC 5545, but most of them know it.
-    calendar.add("x-wr-calname", name)
     entries = [_make_entry(each.event, each.entry, host, now) for each in dated]
-    return calendar_files.render_calendar(calendar, entries)
+    # Calendars show this name. It is no part of RFC 5545, but most of them know it.
+    return calendar_files.render_calendar({"x-wr-calname": name}, entries)
 
 
-def _make_entry(event: Event, entry: ScheduleEntry, host: str, now: datetime) -> icalendar.Event:
+def _make_entry(event: Event, entry: ScheduleEntry, host: str, now: datetime) -> Properties:
     is_near = abs(entry["date"].year - now.year) <= MAX_ZONE_YEARS
     properties: dict[str, object] = {
         "uid": f"event-{event['eventId']}-{entry['scheduleId']}@{host}",
@@ -155,7 +152,7 @@ def _make_entry(event: Event, entry: ScheduleEntry, host: str, now: datetime) ->
     }
     if "lat" in entry and "lng" in entry:
         properties["geo"] = (entry["lat"], entry["lng"])
-    return calendar_files.make_entry(properties)
+    return properties
 
 
 def _shorten(text: str) -> str:

@@ -6,7 +6,6 @@ its SEQUENCE.
 
 from email.utils import parseaddr
 
-import icalendar
 from bson import ObjectId
 
 from eventapp.bookings import service as bookings
@@ -15,7 +14,7 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import StoredBooking
 from eventapp.core import calendar_files
 from eventapp.core.access.actor import Actor
-from eventapp.core.calendar_files import CANCELLED, CONFIRMED, TENTATIVE
+from eventapp.core.calendar_files import CANCELLED, CONFIRMED, TENTATIVE, Properties
 from eventapp.core.database import Db
 from eventapp.events import service as events
 from eventapp.events.types import Event
@@ -66,16 +65,14 @@ def build_calendar(
     return booking["bookingReference"], file
 
 
-def render_file(entry: icalendar.Event, method: str, *, organizer: str) -> bytes:
+def render_file(entry: Properties, method: str, *, organizer: str) -> bytes:
     """Return a calendar file with this entry and the zone of its times.
 
     Args:
         organizer: the mail address of the entry's organizer.
     """
-    entry.add("organizer", f"mailto:{organizer}")
-    calendar = calendar_files.make_calendar()
-    calendar.add("method", method)
-    return calendar_files.render_calendar(calendar, [entry])
+    organized = {**entry, "organizer": f"mailto:{organizer}"}
+    return calendar_files.render_calendar({"method": method}, [organized])
 
 
 def _find_event(db: Db, booking: StoredBooking) -> Event | None:
@@ -85,8 +82,8 @@ def _find_event(db: Db, booking: StoredBooking) -> Event | None:
         return None
 
 
-def build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> icalendar.Event:
-    """Return the entry of a booking.
+def build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> Properties:
+    """Return the properties of the entry of a booking.
 
     Args:
         booking: as it is shown: see `follow_entry`.
@@ -116,7 +113,7 @@ def build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> i
     schedule_entry = find_entry(booking, event["schedule"]) if event and booking["active"] else None
     if schedule_entry and "lat" in schedule_entry and "lng" in schedule_entry:
         properties["geo"] = (schedule_entry["lat"], schedule_entry["lng"])
-    return calendar_files.make_entry(properties)
+    return properties
 
 
 def compute_sequence(booking: StoredBooking, event: Event | None) -> int:
