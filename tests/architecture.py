@@ -239,6 +239,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "facet_counts": "service",
         "timekeeping": "service",
     },
+    "favorites": {"batched_changes": "service"},
     "inventory": {
         "allocation": "service",
         "promo_codes": "rules",

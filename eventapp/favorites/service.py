@@ -10,7 +10,8 @@ from bson import ObjectId
 from eventapp.core.access.actor import Actor
 from eventapp.core.batched_reads import BatchedReads
 from eventapp.core.database import Db
-from eventapp.favorites import store
+from eventapp.favorites import batched_changes, store
+from eventapp.favorites.batched_changes import Addition, Removal
 from eventapp.favorites.types import FavoritesChange
 
 _READS = BatchedReads(store.find_event_ids)
@@ -23,12 +24,12 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
         False, with nothing written, if the event is a favorite already or the owner has `limit`
         favorites.
     """
-    return store.add(db, owner, event_id, limit=limit, now=now)
+    return batched_changes.add(Addition(db, owner, event_id, now, limit))
 
 
 def remove(db: Db, owner: str, event_id: int) -> bool:
     """Remove a favorite. Return False if the event is no favorite of the owner."""
-    return store.remove(db, owner, event_id)
+    return batched_changes.remove(Removal(db, owner, event_id))
 
 
 def list_event_ids(db: Db, owner: str) -> list[int]:

@@ -1,6 +1,6 @@
 """The favorites collection: one document for each owner, see `types.StoredFavorites`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -57,6 +57,46 @@ def remove(db: Db, owner: str, event_id: int) -> bool:
     result = _favorites(db).update_one(
         {"_id": owner, "events.eventId": event_id},
         {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}, **_SET_CHANGED_AT},
+    )
+    return result.modified_count == 1
+
+
+def add_all(db: Db, owner: str, entries: Sequence[FavoriteEntry], *, limit: int) -> bool:
+    """Add favorites of an owner who has had some before, in one guarded write.
+
+    Args:
+        entries: of different events.
+
+    Returns:
+        False, with nothing written, if one of the events is a favorite already, if the owner would
+        have more than `limit` favorites, or if the owner is new.
+    """
+    guard: Query = {
+        "_id": owner,
+        "events.eventId": {"$nin": [entry["eventId"] for entry in entries]},
+        "count": {"$lte": limit - len(entries)},
+    }
+    update: Query = {
+        "$push": {"events": {"$each": list(entries)}},
+        "$inc": {"count": len(entries)},
+        **_SET_CHANGED_AT,
+    }
+    return _favorites(db).update_one(guard, update).modified_count == 1
+
+
+def remove_all(db: Db, owner: str, event_ids: Sequence[int]) -> bool:
+    """Remove favorites in one guarded write.
+
+    Args:
+        event_ids: of different events.
+
+    Returns:
+        False, with nothing written, if one of the events is no favorite of the owner.
+    """
+    removed: Query = {"$pull": {"events": {"eventId": {"$in": list(event_ids)}}}}
+    result = _favorites(db).update_one(
+        {"_id": owner, "events.eventId": {"$all": list(event_ids)}},
+        {**removed, "$inc": {"count": -len(event_ids)}, **_SET_CHANGED_AT},
     )
     return result.modified_count == 1
 
