@@ -60,7 +60,7 @@ from eventapp.events.popularity import POPULARITY, Popularity
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.features import (
     BLUEPRINTS,
-    EARLY_ANSWER_FINDERS,
+    EARLY_REQUEST_READERS,
     EXPORT_FUNCTIONS,
     FORGET_FUNCTIONS,
     INDEXES,
@@ -120,7 +120,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     LOG_WRITER.set(app, logging.configure_logging(config))
     request_log.init_app(app)
     api = setup.init_app(app)
-    early_answers.init_app(app, config, EARLY_ANSWER_FINDERS)
+    early_answers.init_app(app, config, EARLY_REQUEST_READERS)
     headers.init_app(app, config)
     app.config["COMPRESS_MIN_SIZE"] = headers.COMPRESSED_BYTES
     app.config["COMPRESS_ALGORITHM"] = headers.COMPRESSION_ALGORITHMS

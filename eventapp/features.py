@@ -115,7 +115,7 @@ BLUEPRINTS = (
     *pages_routes.DOCUMENTED_BLUEPRINTS,
 )
 # What answers a request before Flask does; the first one that is able to.
-EARLY_ANSWER_FINDERS = (early_events.find_answer, health_routes.find_answer)
+EARLY_REQUEST_READERS = (early_events.read_request, health_routes.read_request)
 # Routes that no client of the API calls, so the document has none of them.
 UNDOCUMENTED_BLUEPRINTS = (
     *media_routes.BLUEPRINTS,

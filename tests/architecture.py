@@ -37,8 +37,9 @@ FEATURE_ORDER = (
     "media",
     "due_work",
 )
-# The only module that may catch every error: it records what fails.
-CATCHES_EVERYTHING = "eventapp/due_work/service.py"
+# The only modules that may catch every error: one records what fails, and the other lets Flask
+# answer what it could not.
+CATCH_EVERYTHING = ("eventapp/due_work/service.py", "eventapp/core/http/early_answers.py")
 # These may call the services of every feature. No feature may call them, except that `jobs` runs a
 # job of `analytics`.
 OBSERVERS = ("analytics", "jobs", "health", "pages")

@@ -8,6 +8,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http import early_answers, request_log
 from eventapp.core.http.app_context import CONFIG
+from eventapp.core.http.early_sending import AnswerSender
 from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.logging import configure_logging
 from eventapp.core.metrics import LATENCY, REQUESTS, iter_samples
@@ -147,19 +148,28 @@ def check(ask_both, path, **options):
     return by_early
 
 
-def note_routes(monkeypatch):
-    """Return a list to which each request adds the route of its early answer, or None."""
-    routes = []
-    may_be_early, send = early_answers.EarlyAnswers._may_be_early, early_answers.EarlyAnswers._send
+def note_ways(monkeypatch):
+    """Return a list to which each request adds how it is answered: by which way, or None by Flask.
+
+    The ways are "memory" and "database".
+    """
+    ways, early = [], early_answers.EarlyAnswers
+    may_be_early, load, send = early._may_be_early, early._load, AnswerSender.send
 
     def note_request(self, environ):
-        routes.append(None)
+        ways.append(None)
         return may_be_early(self, environ)
 
-    def note_answer(self, environ, start_response, found, *others):
-        routes[-1] = found.route
-        return send(self, environ, start_response, found, *others)
+    def note_load(self, request, actor):
+        answer = load(self, request, actor)
+        ways[-1] = "database" if answer else None
+        return answer
 
-    monkeypatch.setattr(early_answers.EarlyAnswers, "_may_be_early", note_request)
-    monkeypatch.setattr(early_answers.EarlyAnswers, "_send", note_answer)
-    return routes
+    def note_answer(self, call, answer):
+        ways[-1] = ways[-1] or "memory"
+        return send(self, call, answer)
+
+    monkeypatch.setattr(early, "_may_be_early", note_request)
+    monkeypatch.setattr(early, "_load", note_load)
+    monkeypatch.setattr(AnswerSender, "send", note_answer)
+    return ways

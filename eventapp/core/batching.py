@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from pymongo.errors import PyMongoError
+
 from eventapp.core.database import is_unavailable
 from eventapp.core.permits import give_up_permit
 
@@ -205,3 +207,24 @@ def _wake_followers(batch: Sequence[_Call[Item, Result]], failure: BaseException
     for call in batch[1:]:
         call.batch_error = failure
         call.wake_up.release()
+
+
+def run_each(
+    work: Callable[[Item], Result], items: Sequence[Item]
+) -> Sequence[Result | PyMongoError]:
+    """Return what `work` returns for each item of a batch that must run one by one.
+
+    An error of the database is returned for its item and all later ones, which are not tried: they
+    would wait for the database, too.
+    """
+    outcomes: list[Result | PyMongoError] = []
+    failure: PyMongoError | None = None
+    for item in items:
+        if failure is None:
+            try:
+                outcomes.append(work(item))
+            except PyMongoError as error:
+                failure = error
+        if failure:
+            outcomes.append(failure)
+    return outcomes

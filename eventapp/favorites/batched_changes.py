@@ -5,13 +5,11 @@ the database. A shared write is guarded so that it makes all of its changes or n
 case each change is made by a write of its own, which tells whether it can be made.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from pymongo.errors import PyMongoError
-
-from eventapp.core.batching import Batcher
+from eventapp.core.batching import Batcher, run_each
 from eventapp.core.database import Db
 from eventapp.favorites import store
 from eventapp.favorites.types import FavoriteEntry
@@ -35,11 +33,6 @@ class Removal(NamedTuple):
     event_id: int
 
 
-Change = TypeVar("Change", Addition, Removal)
-# Of each change whether it was made, or why that is unknown.
-Outcomes = list[bool | PyMongoError]
-
-
 def add(addition: Addition) -> bool:
     """Add a favorite. Return False as `store.add` does."""
     return _ADDITIONS.submit((addition.db, addition.owner), addition)
@@ -50,40 +43,27 @@ def remove(removal: Removal) -> bool:
     return _REMOVALS.submit((removal.db, removal.owner), removal)
 
 
-def _add_batch(_key: Hashable, additions: Sequence[Addition]) -> Outcomes:
+def _add_batch(_key: Hashable, additions: Sequence[Addition]) -> Sequence[bool | Exception]:
     db, owner, _event_id, _added_at, limit = additions[0]
     entries: list[FavoriteEntry] = [
         {"eventId": each.event_id, "at": each.added_at} for each in additions
     ]
     if _may_share_a_write(additions) and store.add_all(db, owner, entries, limit=limit):
         return [True] * len(additions)
-    return _change_each(additions, _add_one)
+    return run_each(_add_one, additions)
 
 
-def _remove_batch(_key: Hashable, removals: Sequence[Removal]) -> Outcomes:
+def _remove_batch(_key: Hashable, removals: Sequence[Removal]) -> Sequence[bool | Exception]:
     db, owner, _event_id = removals[0]
     event_ids = [each.event_id for each in removals]
     if _may_share_a_write(removals) and store.remove_all(db, owner, event_ids):
         return [True] * len(removals)
-    return _change_each(removals, _remove_one)
+    return run_each(_remove_one, removals)
 
 
 def _may_share_a_write(changes: Sequence[Addition] | Sequence[Removal]) -> bool:
     """Return whether there are several, and no two of the same event, of which one must fail."""
     return 1 < len(changes) == len({each.event_id for each in changes})
-
-
-def _change_each(changes: Sequence[Change], change_one: Callable[[Change], bool]) -> Outcomes:
-    outcomes: Outcomes = []
-    for change in changes:
-        try:
-            outcomes.append(change_one(change))
-        except PyMongoError as error:  # Further writes would wait for the database, too.
-            failure = error
-            break
-    else:
-        return outcomes
-    return outcomes + [failure] * (len(changes) - len(outcomes))
 
 
 def _add_one(addition: Addition) -> bool:

@@ -6,12 +6,12 @@ from flask import Flask, Response
 from marshmallow import Schema, fields
 from pymongo.errors import PyMongoError
 
-from eventapp.core.access.actor import Actor
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.early_answers import EarlyAnswer
+from eventapp.core.http.early_answers import EarlyRequest
+from eventapp.core.http.early_sending import EarlyAnswer
 from eventapp.core.http.responses import json_response
 from eventapp.core.metrics import GaugeValue, render_metrics
 from eventapp.health import service
@@ -23,17 +23,16 @@ root = Blueprint("health", __name__, description="Health")
 api = Blueprint("api_health", __name__, url_prefix="/api", description="Health")
 BLUEPRINTS = (root, api)
 GREETING = b'"Hello Tickest"'
-HEALTH_PATHS = ("/healthz", "/api/healthz")
-EARLY_ANSWERS = {path: EarlyAnswer(path, GREETING, is_limited=False) for path in HEALTH_PATHS}
+EARLY_REQUESTS = {
+    path: EarlyRequest(path, lambda: EarlyAnswer(GREETING), is_limited=False)
+    for path in ("/healthz", "/api/healthz")
+}
 
 
-def find_answer(_app: Flask, environ: "WSGIEnvironment", actor: Actor) -> EarlyAnswer | None:
-    """Return the answer to a request that asks whether the server is alive.
-
-    The route does not identify its caller, so a request with a token is left to it.
-    """
-    found = EARLY_ANSWERS.get(environ.get("PATH_INFO", ""))
-    return None if environ.get("QUERY_STRING") or actor.user_id else found
+def read_request(_app: Flask, environ: "WSGIEnvironment") -> EarlyRequest | None:
+    """Read a request that asks whether the server is alive."""
+    request = EARLY_REQUESTS.get(environ.get("PATH_INFO", ""))
+    return None if environ.get("QUERY_STRING") else request
 
 
 class Readiness(Schema):

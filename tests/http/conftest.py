@@ -6,7 +6,7 @@ A test file that needs other callers defines its own fixtures.
 import pytest
 
 from tests.bookings_factories import Caller
-from tests.early_answers import note_routes, prepare
+from tests.early_answers import note_ways, prepare
 
 
 @pytest.fixture
@@ -43,5 +43,5 @@ def ask_both(app, db, capsys, monkeypatch):
 
 @pytest.fixture
 def early(monkeypatch):
-    """The routes of the answers that were given early."""
-    return note_routes(monkeypatch)
+    """How each request was answered: see `note_ways`."""
+    return note_ways(monkeypatch)

@@ -11,9 +11,10 @@ from pymongo.errors import ServerSelectionTimeoutError
 from eventapp.core.access import rate_limits
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.http.early_answers import EARLY_ANSWERS
+from eventapp.events import listing
 from eventapp.events.cache import change_feed
 from eventapp.events.cache.change_feed import ChangeFeed
-from eventapp.events.cache.event_cache import EVENT_CACHE
+from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from tests.early_answers import EVENT, LIST, SETTINGS, check, prepare, send
 from tests.factories import event_body
 
@@ -97,7 +98,7 @@ def app(make_similar_app):
 @pytest.mark.parametrize("path", EARLY_PATHS)
 def test_these_paths_are_answered_early_and_as_by_flask(ask_both, early, path):
     assert check(ask_both, path)["status"] == "200 OK"
-    assert early[-1] is not None
+    assert early[-1] == "memory"
 
 
 def test_other_paths_and_methods_are_as_by_flask(ask_both):
@@ -125,7 +126,7 @@ def test_all_is_as_by_flask_under_other_settings(
     ask_both = prepare(app, capsys, monkeypatch)
     event_id = max(each["eventId"] for each in app.test_client().get(LIST).json["events"])
     check(ask_both, f"/api/events/{event_id}")
-    assert early[-1] is not None
+    assert early[-1] == "memory"
     for path in EARLY_PATHS:
         check(ask_both, path)
         for scheme in ("http", "https"):
@@ -135,6 +136,38 @@ def test_all_is_as_by_flask_under_other_settings(
         check(ask_both, LIST, headers=headers)
     for path in OTHER_PATHS:
         check(ask_both, path)
+
+
+@pytest.fixture
+def no_memory(monkeypatch):
+    """Let nothing be found in memory, so that the database answers what is early."""
+    for name in ("peek_event", "peek_page"):
+        monkeypatch.setattr(EventCache, name, lambda *_: None)
+
+
+@pytest.mark.parametrize("path", [path for path in EARLY_PATHS if path.startswith(LIST)])
+def test_the_database_answers_as_by_flask(ask_both, no_memory, early, path):
+    for method in ("GET", "HEAD"):
+        assert check(ask_both, path, method=method)["status"] == "200 OK"
+        assert early[-1] == "database"
+
+
+def test_other_requests_are_as_by_flask_without_memory(ask_both, no_memory):
+    for path in OTHER_PATHS:
+        check(ask_both, path)
+    for headers in HEADERS:
+        for path in (EVENT, LIST):
+            check(ask_both, path, headers=headers)
+
+
+def test_an_unexpected_error_is_logged_and_answered_by_flask(
+    app, capsys, no_memory, monkeypatch, early
+):
+    monkeypatch.setattr(listing, "list_events", lambda *_, **__: 1 / 0)
+    body, status, _headers = send(app, LIST)
+    assert (status, early[-1]) == ("500 INTERNAL SERVER ERROR", None)
+    assert b"internal_error" in body
+    assert capsys.readouterr().err.count("ZeroDivisionError") >= 2
 
 
 NAMES = ["search", "city", "category", "dateFrom", "availableOnly", "upcoming", "minPrice", "tags"]
@@ -176,7 +209,7 @@ def test_health_is_not_limited(make_similar_app):
     assert {send(app, "/healthz")[1] for _ in range(30)} == {"200 OK"}
 
 
-def test_what_is_early_asks_no_database(ask_both, app, early, monkeypatch):
+def test_what_is_in_memory_asks_no_database(ask_both, app, early, monkeypatch):
     for path in (EVENT, LIST):
         check(ask_both, path)
 
@@ -187,15 +220,15 @@ def test_what_is_early_asks_no_database(ask_both, app, early, monkeypatch):
     monkeypatch.setattr("eventapp.events.cache.event_cache.find_page", fail)
     monkeypatch.setattr("eventapp.events.store.find_events", fail)
     assert send(app, EVENT)[1] == send(app, LIST)[1] == "200 OK"
-    assert early[-2:] == ["/api/events/<whole:event_id>", LIST]
-    # What the cache does not hold for certain is left to Flask, which asks.
+    assert early[-2:] == ["memory", "memory"]
+    # For what the cache does not hold for certain the database is asked, and again by Flask.
     EVENT_CACHE.get(app).reset()
     assert send(app, EVENT)[1] == send(app, LIST)[1] == "503 SERVICE UNAVAILABLE"
     assert early[-2:] == [None, None]
 
 
-def test_what_is_early_takes_no_permit(ask_both, app, monkeypatch):
-    """A server limits `handle`, so only what is not early waits while all permits are taken."""
+def test_what_is_in_memory_takes_no_permit(ask_both, app, monkeypatch):
+    """A server limits `handle`, so only what is not in memory waits while all permits are taken."""
     check(ask_both, EVENT)
     monkeypatch.setattr(EARLY_ANSWERS.get(app), "handle", lambda *_: 1 / 0)
     assert send(app, EVENT)[1] == "200 OK"
@@ -208,11 +241,11 @@ def test_an_own_edit_shows_at_once(ask_both, app, early, organizer, client):
     event = client.post(LIST, json=body, headers=organizer["headers"]).json
     path = f"/api/events/{event['eventId']}"
     assert b"Before" in check(ask_both, path)["body"]
-    assert early[-1] is not None
+    assert early[-1] == "memory"
     body = {**event_body(), "title": "After"}
     assert client.put(path, json=body, headers=organizer["headers"]).status_code == 200
     assert b"After" in send(app, path)[0]
-    assert early[-1] is None
+    assert early[-1] == "database"
     assert b"After" in check(ask_both, path)["body"]
     assert b"After" in check(ask_both, LIST)["body"]
 
@@ -239,7 +272,7 @@ def check_another_is_early_during(owner, name, app, monkeypatch, early):
     assert waiting.wait(20)
     del early[:]
     assert send(app, EVENT)[1] == "200 OK"
-    assert early == ["/api/events/<whole:event_id>"]
+    assert early == ["memory"]
     go_on.set()
     first.join()
 
@@ -253,4 +286,4 @@ def test_one_request_polls_while_others_use_the_cache(ask_both, app, monkeypatch
     # A cache that is too old is used by nobody.
     monkeypatch.setattr(change_feed, "MAX_AGE_SECONDS", -1)
     assert send(app, EVENT)[1] == "200 OK"
-    assert early[-1] is None
+    assert early[-1] == "database"

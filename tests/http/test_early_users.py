@@ -21,7 +21,6 @@ from tests.http.test_early_answers import EARLY_PATHS, HEADERS, OTHER_PATHS, OTH
 from tests.teams import add_member
 
 PATHS = [path for path in EARLY_PATHS if path.startswith(LIST)]
-EVENT_ROUTE = "/api/events/<whole:event_id>"
 FAVORITED = b'"favorited":true'
 
 
@@ -43,7 +42,7 @@ def test_these_paths_are_answered_early_and_as_by_flask(ask_both, early, attende
     for method in ("GET", "HEAD"):
         answer = check(ask_both, path, headers=attendee["headers"], method=method)
         assert answer["status"] == "200 OK"
-        assert early[-1] is not None
+        assert early[-1] == "database"
 
 
 def test_other_paths_methods_and_headers_are_as_by_flask(ask_both, attendee):
@@ -65,7 +64,7 @@ def test_all_is_as_by_flask_under_other_settings(make_app, capsys, monkeypatch, 
         check(ask_both, path, headers=headers)
     for scheme in ("http", "https"):
         check(ask_both, EVENT, base_url=f"{scheme}://localhost", headers=headers)
-        assert early[-1] == EVENT_ROUTE
+        assert early[-1] == "database"
     for others in HEADERS:
         check(ask_both, EVENT, headers=headers | others)
 
@@ -77,25 +76,25 @@ def test_attendees_see_their_own_favorites(ask_both, db, app, early):
     for user, count in ((ann, 1), (bob, 0), (ann, 1)):
         assert check(ask_both, EVENT, headers=user["headers"])["body"].count(FAVORITED) == count
         assert check(ask_both, LIST, headers=user["headers"])["body"].count(FAVORITED) == 1
-        assert early[-1] == LIST
+        assert early[-1] == "database"
     assert FAVORITED not in check(ask_both, LIST)["body"]
 
 
 def test_attendees_see_at_once_what_they_wrote(ask_both, client, attendee, early):
     check(ask_both, EVENT, headers=attendee["headers"])
-    assert early[-1] == EVENT_ROUTE
+    assert early[-1] == "database"
     written = client.post("/api/favorites", json={"eventId": 1}, headers=attendee["headers"])
     assert written.status_code in (200, 201)
     assert FAVORITED in check(ask_both, EVENT, headers=attendee["headers"])["body"]
-    assert early[-1] is None
+    assert early[-1] == "database"
 
 
 def test_the_session_is_read_once_whoever_answers(app, ask_both, reads, early, attendee, organizer):
-    for user, route in ((attendee, EVENT_ROUTE), (organizer, None)):
+    for user, way in ((attendee, "database"), (organizer, None)):
         check(ask_both, EVENT, headers=user["headers"])
         del reads[:]
         assert send(app, EVENT, headers=user["headers"])[1] == "200 OK"
-        assert (early[-1], reads) == (route, [1])
+        assert (early[-1], reads) == (way, [1])
 
 
 def test_only_attendees_without_a_team_are_answered_early(app, client, db, ask_both, early):
@@ -127,7 +126,7 @@ def test_tokens_that_ended_are_refused_at_once(app, db, ask_both, early, monkeyp
     ended, expired = make_user(app), make_user(app)
     for user in (ended, expired):
         check(ask_both, EVENT, headers=user["headers"])
-        assert early[-1] == EVENT_ROUTE
+        assert early[-1] == "database"
     db.sessions.delete_one({"userId": ended["id"]})
     assert b"token_revoked" in check(ask_both, EVENT, headers=ended["headers"])["body"]
     assert early[-1] is None
@@ -156,7 +155,7 @@ def test_a_request_counts_once_towards_the_limit_of_its_user(make_app, capsys, m
         remaining = [dict(headers)["RateLimit-Remaining"] for _, _, headers in answers]
         assert remaining == [*map(str, range(19, -1, -1)), "0", "0"]
         assert [status[:3] for _, status, _ in answers] == ["200"] * 20 + ["429"] * 2
-        assert (LIST in early) == (each is user)
+        assert ("database" in early) == (each is user)
         del early[:]
     assert send(app, LIST)[1] == "200 OK"
 
@@ -180,7 +179,7 @@ def test_the_use_of_a_session_is_recorded(app, db, ask_both, attendee, early):
     long_ago = utc_now() - timedelta(days=1)
     db.sessions.update_one({"userId": attendee["id"]}, {"$set": {"lastUsedAt": long_ago}})
     send(app, EVENT, headers=attendee["headers"])
-    assert early[-1] == EVENT_ROUTE
+    assert early[-1] == "database"
     assert db.sessions.find_one({"userId": attendee["id"]})["lastUsedAt"] > long_ago
 
 

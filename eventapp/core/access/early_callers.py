@@ -1,10 +1,11 @@
 """Identify the user who sends a request before Flask handles it, if that takes no more than a read.
 
-Such a user has sent the same access token before, is neither an organizer nor in a team, and has
-not just written. So the user sees what anyone sees, with favorites of their own. All other callers
-are left to `permissions`.
+Such a user has sent the same access token before, and is neither an organizer nor in a team. So the
+user sees what anyone sees, with favorites of their own. All other callers are left to
+`permissions`.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -39,24 +40,26 @@ def find_claimed_user(app: Flask, environ: "WSGIEnvironment") -> Actor | None:
         return None
 
 
-def confirm_user(app: Flask, environ: "WSGIEnvironment", actor: Actor) -> bool:
-    """Return whether the claimed user is the caller, and all that is to be known of the caller.
+def confirm_user(app: Flask, environ: "WSGIEnvironment", claimed: Actor) -> Actor | None:
+    """Return the claimed user as the caller, if the session is active and says all there is to say.
 
     The session is read from the database, and kept in the environment for Flask.
     """
     opened, load_session = OPEN_DATABASE.get(app), AUTHENTICATION.get(app).load_session
-    if actor.session_id is None or actor.user_id is None:
-        return False
+    if claimed.session_id is None or claimed.user_id is None:
+        return None
     try:
-        session = load_session(opened.db, actor.session_id, actor.user_id, utc_now())
+        session = load_session(opened.db, claimed.session_id, claimed.user_id, utc_now())
         database_time = opened.clock.now()
     except (PyMongoError, DatabaseUnavailable):  # Flask reads it again, and answers the error.
         note_no_answer()
-        return False
+        return None
     if session is None:
-        return False
+        return None
     environ[SESSION_KEY] = session
-    return _needs_nothing_else(session) and not is_recent(session.get("wroteAt"), database_time)
+    if not _needs_nothing_else(session):
+        return None
+    return replace(claimed, has_recent_writes=is_recent(session.get("wroteAt"), database_time))
 
 
 def _needs_nothing_else(session: CallerSession) -> bool:

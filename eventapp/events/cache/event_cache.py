@@ -14,7 +14,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from eventapp.core import json
-from eventapp.core.access.actor import Actor
+from eventapp.core.access.actor import GUEST_FAVORITES_KEY, Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.clock import get_local_date
@@ -231,37 +231,31 @@ class EventCache:
             return frozenset(favorites.list_event_ids(self._db, actor.favorites_key))
         return self._favorites.load(actor.favorites_key)
 
-    # Answers that need no database.
+    # Answers for callers without a token, if they need no database.
 
-    def peek_event(self, event_id: int, actor: Actor, image_base_url: str) -> bytes | None:
-        """Return what `show_event` shows to a caller who may manage no events.
-
-        Args:
-            actor: not a device, and has not just written.
+    def peek_event(self, event_id: int, image_base_url: str) -> bytes | None:
+        """Return what `show_event` shows to a caller without a token or device id.
 
         Returns:
             None if the event is a draft or does not exist, or if the database must be asked.
         """
-        favorite_ids = self._peek_favorites(actor)
+        favorite_ids = self._peek_guest_favorites()
         event = None if favorite_ids is None else self._freshness.get(event_id)
         if favorite_ids is None or event is None or event.is_draft:
             return None
         return event.to_json(image_base_url, favorited=event_id in favorite_ids)
 
-    def peek_page(
-        self, request: ListRequest, actor: Actor, image_base_url: str
-    ) -> RenderedPage | None:
-        """Return what `show_page` shows to a caller who may manage no events.
+    def peek_page(self, request: ListRequest, image_base_url: str) -> RenderedPage | None:
+        """Return what `show_page` shows to a caller without a token or device id.
 
         Args:
-            request: as it was parsed.
-            actor: as in `peek_event`.
+            request: as it was parsed, for the public list.
 
         Returns:
-            None if the list is the caller's own, or if the page must be found or rendered again.
+            None if the page must be found or rendered again, or if the database must be asked.
         """
-        favorite_ids = self._peek_favorites(actor)
-        if favorite_ids is None or request.mine:
+        favorite_ids = self._peek_guest_favorites()
+        if favorite_ids is None:
             return None
         now = self._clock()
         key = _make_page_key(request.at(now), now, self.get_today(now))
@@ -273,10 +267,10 @@ class EventCache:
         is_current = rendered.view == view and not rendered.is_outdated(now)
         return rendered if is_current else None
 
-    def _peek_favorites(self, actor: Actor) -> frozenset[int] | None:
-        """Return the caller's favorites; None if the database must be asked."""
+    def _peek_guest_favorites(self) -> frozenset[int] | None:
+        """Return the favorites of the shared guest; None if the database must be asked."""
         may_answer = self._change_feed.may_skip_poll() and self._server_clock.needs_no_measurement
-        return self._favorites.get(actor.favorites_key) if may_answer else None
+        return self._favorites.get(GUEST_FAVORITES_KEY) if may_answer else None
 
     # Changes by services of this process (EventChanges).
 
