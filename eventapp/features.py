@@ -114,7 +114,7 @@ BLUEPRINTS = (
     *android_routes.BLUEPRINTS,
     *pages_routes.DOCUMENTED_BLUEPRINTS,
 )
-# What answers a request before Flask does; the first one that is able to.
+# They read the requests that are answered before Flask.
 EARLY_REQUEST_READERS = (early_events.read_request, health_routes.read_request)
 # Routes that no client of the API calls, so the document has none of them.
 UNDOCUMENTED_BLUEPRINTS = (
