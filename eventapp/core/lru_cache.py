@@ -11,13 +11,13 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 # How the caches that are bounded in bytes share the memory of a process, in percent.
 SHARES: Mapping[str, int] = {
-    "events": 37,
-    "pages": 7,
-    "rendered pages": 10,
-    "favorites": 6,
-    "sale states": 28,
-    "android events": 7,
-    "compressed bodies": 5,
+    "events": 40,
+    "pages": 6,
+    "rendered pages": 9,
+    "favorites": 7,
+    "sale states": 23,
+    "android events": 9,
+    "compressed bodies": 6,
 }
 BYTES_OF_A_MB = 1_000_000
 
@@ -30,7 +30,7 @@ class CacheBudget:
         megabytes: the greatest total size of all values in all caches, in MB (10^6 bytes).
     """
 
-    megabytes: int = 64
+    megabytes: int = 40
 
     def get_bytes(self, cache: str) -> int:
         """Return the bytes that a cache may take; its name is one of SHARES."""

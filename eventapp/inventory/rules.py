@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
+from sys import getsizeof
 from typing import Literal, cast
 
 from eventapp.events.question_types import Question
@@ -22,10 +23,10 @@ from eventapp.inventory.types import (
     WaitlistedPart,
 )
 
-# The most bytes of memory that a sale state takes besides its lists, and that each of its ticket
-# types, schedule entries and quotas takes, each id in a list of a quota, each promo code and each
-# queue.
-STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES, QUOTA_BYTES, ID_BYTES = 2_000, 1_000, 2_500, 1_200, 40
+# The most bytes of memory that a sale state takes besides its lists and texts, and that each field
+# of a ticket type or schedule entry takes on average, each quota, each id in a list of a quota,
+# each promo code and each queue.
+STATE_BYTES, FIELD_BYTES, QUOTA_BYTES, ID_BYTES = 1_500, 50, 1_200, 40
 PROMO_CODE_BYTES, QUEUE_BYTES = 2_500, 700
 # The same for each question with its mark, and each of its choices besides the characters.
 QUESTION_BYTES, TEXT_BYTES = 1_500, 100
@@ -396,16 +397,20 @@ def sum_quantities(quantities: Iterable[Quantities]) -> Quantities:
 
 def get_state_bytes(state: SaleState) -> int:
     """Return an upper bound of the bytes of memory that a cached sale state takes."""
-    types, entries = len(state["ticketTypes"]), len(state["schedule"])
     quotas, codes = state.get("quotas", []), state.get("promoCodes", ())
     ids = sum(len(q.get("ticketTypeIds", ())) + len(q.get("scheduleIds", ())) for q in quotas)
-    texts = sum(4 * len(each.get("description", "")) for each in state["ticketTypes"])
-    texts += sum(4 * len(each.get("locationKey", "")) for each in state["schedule"])
+    characters = len(state["title"])
+    listed = 0
+    for ticket_type in state["ticketTypes"]:
+        characters += len(ticket_type["type"]) + len(ticket_type.get("description", ""))
+        listed += getsizeof(ticket_type) + FIELD_BYTES * len(ticket_type)
+    for entry in state["schedule"]:
+        characters += len(entry["location"]) + len(entry.get("locationKey", ""))
+        listed += getsizeof(entry) + FIELD_BYTES * len(entry)
     queues = sum(len(by_type) for by_type in state.get("queues", {}).values())
-    listed = TICKET_TYPE_BYTES * types + texts + ENTRY_BYTES * entries + QUEUE_BYTES * queues
-    listed += PROMO_CODE_BYTES * len(codes)
+    listed += QUEUE_BYTES * queues + PROMO_CODE_BYTES * len(codes)
     listed += sum(map(_get_question_bytes, state.get("questions", [])))
-    return STATE_BYTES + listed + QUOTA_BYTES * len(quotas) + ID_BYTES * ids
+    return STATE_BYTES + 4 * characters + listed + QUOTA_BYTES * len(quotas) + ID_BYTES * ids
 
 
 def _get_question_bytes(question: Question) -> int:

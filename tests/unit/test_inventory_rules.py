@@ -264,7 +264,7 @@ def test_a_queue_of_a_type_that_is_not_on_sale_keeps_nobody_off_a_quota():
     assert queues.find_moves(counted_by_its_type, TODAY).changes == {}
 
 
-STATE = {"ticketTypes": [{}], "schedule": [{}]}
+STATE = {"title": "", "ticketTypes": [{"type": ""}], "schedule": [{"location": ""}]}
 QUESTION = {"label": "日" * 90, "choices": ["日" * 70] * 3, "ticketTypeIds": [1, 2]}
 
 
@@ -279,8 +279,9 @@ QUESTION_LEAST = (
         ({"queues": {"1": {"1": {}, "2": {}}}}, 2 * rules.QUEUE_BYTES),
         ({"questions": [QUESTION]}, QUESTION_LEAST),
         ({"promoCodes": {"spring": {}}}, rules.PROMO_CODE_BYTES),
-        ({"ticketTypes": [{"description": "日" * 90}]}, 4 * 90),
-        ({"schedule": [{"locationKey": "日" * 90}]}, 4 * 90),
+        ({"title": "日" * 90}, 4 * 90),
+        ({"ticketTypes": [{"type": "日" * 60, "description": "日" * 90}]}, 4 * 150),
+        ({"schedule": [{"location": "日" * 60, "locationKey": "日" * 90}]}, 4 * 150),
     ],
 )
 def test_all_parts_of_a_sale_state_count_for_the_memory_that_it_takes(fields, least):

@@ -9,6 +9,7 @@ its session has not ended is checked for each request, elsewhere.
 """
 
 import hashlib
+import sys
 from typing import TypedDict, cast
 
 import flask_jwt_extended
@@ -45,7 +46,7 @@ class TokenExpired(Unauthorized):
 
 
 ALGORITHM = "HS256"
-# The most tokens whose claims are kept, by digests of the secret and the token. Each takes 2 kB.
+# The most tokens whose claims are kept, by digests of the secret and the token. Each takes 1.5 kB.
 MAX_VERIFIED = 4_000
 _VERIFIED: LRUCache[bytes, Claims] = LRUCache(MAX_VERIFIED)
 BEARER = "bearer"
@@ -171,7 +172,8 @@ def _decode(token: str, secret: str) -> Claims:
         raise TokenExpired from None
     except jwt.PyJWTError:
         raise Unauthorized from None
-    return cast(Claims, decoded)
+    # Each token is decoded with new strings for the names, which would take as much as the values.
+    return cast(Claims, {sys.intern(name): value for name, value in decoded.items()})
 
 
 def get_session_id(claims: Claims) -> ObjectId:

@@ -12,8 +12,8 @@ from eventapp.core.http import openapi
 from eventapp.core.http.request_parser import RequestParser, read_raw_body
 from eventapp.core.http.smorest import UnwrappedBlueprint, document_query, get_example
 
-# A cached result takes at most 10 times the memory of its query string, so a cache takes 20 MB.
-QUERY_CACHE_SIZE, MAX_CACHED_QUERY_BYTES = 2048, 1024
+# A cached result takes at most 10 times the memory of its query string, so a cache takes 10 MB.
+QUERY_CACHE_SIZE, MAX_CACHED_QUERY_BYTES = 1024, 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
 
