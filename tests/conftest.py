@@ -3,11 +3,12 @@
 If MONGO_URI is set, the database is a new one on that server; otherwise it is an embedded store.
 """
 
+import gc
 import os
 import sys
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -127,6 +128,33 @@ MONGO_URI = os.environ.get("MONGO_URI")
 needs_no_server = pytest.mark.skipif(
     bool(MONGO_URI), reason="it needs no server: it runs on the embedded store"
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect the tests without the garbage collector.
+
+    Thousands of tests are collected, and nearly all that is allocated stays. To search it again and
+    again takes a third of the time. `freeze` keeps later searches from what was collected here.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the files of NEED_NO_SERVER where all tests run on a server.
+
+    They are thousands of tests, and to collect, skip and report one takes 2 ms of processor time.
+    """
+    tests = config.rootpath / "tests"
+    if not MONGO_URI or tests not in [config.invocation_params.dir / name for name in config.args]:
+        return None
+    path = collection_path.relative_to(config.rootpath).as_posix()
+    return path.startswith(NEED_NO_SERVER) or f"{path}/" in NEED_NO_SERVER or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
