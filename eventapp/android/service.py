@@ -126,7 +126,7 @@ def list_favorites(
 
 
 def _convert_page(page: RenderedPage) -> EventsBody:
-    return _convert_events(page.etag, lambda: page.rows)
+    return _convert_events(page.etag, lambda: page.body)
 
 
 def _convert_events(etag: str, get_rows: Callable[[], bytes]) -> EventsBody:

@@ -146,8 +146,9 @@ def _present_upcoming(
 def show_upcoming(
     event_cache: EventCache, actor: Actor, *, now: datetime, image_base_url: str
 ) -> RenderedPage:
-    """Return up to MAX_UNPAGED upcoming events, by eventId, without counts for organizers."""
-    return event_cache.show_page(ListRequest(limit=MAX_UNPAGED), now, actor, image_base_url)
+    """Return up to MAX_UNPAGED upcoming events as an array, by eventId, without counts."""
+    request = ListRequest(limit=MAX_UNPAGED)
+    return event_cache.show_page(request, now, actor, image_base_url, is_bare=True)
 
 
 def show_recommendations(
@@ -160,7 +161,7 @@ def show_recommendations(
 ) -> RenderedPage:
     """Return what `recommend` does, without counts for organizers."""
     request = _make_recommendation_request(categories)
-    return event_cache.show_page(request, now, actor, image_base_url)
+    return event_cache.show_page(request, now, actor, image_base_url, is_bare=True)
 
 
 def recommend(
@@ -180,7 +181,7 @@ def recommend(
     if not actor.may_manage_events:
         return show_recommendations(
             event_cache, categories, actor, now=now, image_base_url=image_base_url
-        ).rows
+        ).body
     request = _make_recommendation_request(categories)
     conditions = make_conditions(request.filters)
     found = _present_upcoming(

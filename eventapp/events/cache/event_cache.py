@@ -176,16 +176,26 @@ class EventCache:
     # Pages of the list.
 
     def show_page(
-        self, request: ListRequest, now: datetime, actor: Actor, image_base_url: str
+        self,
+        request: ListRequest,
+        now: datetime,
+        actor: Actor,
+        image_base_url: str,
+        *,
+        is_bare: bool = False,
     ) -> RenderedPage:
         """Return a page of the public list as JSON for this caller.
+
+        Args:
+            is_bare: return only the array of the events.
 
         Raises:
             ValidationFailed: the page begins after the last row that a page number can reach.
             DatabaseUnavailable.
         """
         self.receive_changes(actor)
-        page = self._get_page(_make_page_key(request, now, self.get_today(now)))
+        key = _make_page_key(request, now, self.get_today(now))
+        page = self._get_page(key._replace(is_bare=True) if is_bare else key)
         favorited = self._get_favorites(actor).intersection(page.event_ids)
         view = PageView(self._content_version, image_base_url, favorited)
         rendered = self._rendered_pages.get(page.key)

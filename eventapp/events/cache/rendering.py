@@ -28,7 +28,7 @@ from eventapp.events.ticket_types import (
 from eventapp.events.types import Event, SaleState
 
 # What the JSON of a page begins with, before the array of its events.
-ROWS_START = b'{"events":'
+ENVELOPE_START = b'{"events":'
 _IMAGE_START = b',"image":"'
 _FAVORITED = {False: b',"favorited":false,', True: b',"favorited":true,'}
 _SOLD_OUT = {False: b',"soldOut":false}', True: b',"soldOut":true}'}
@@ -155,11 +155,13 @@ class PageKey(NamedTuple):
         day: today, because events that are over leave the lists.
         interval: for a list by popularity, the number of the time interval for which a page is
             cached; None for other lists.
+        is_bare: whether the JSON is the array of the events, without the other fields of the page.
     """
 
     request: ListRequest
     day: date
     interval: int | None = None
+    is_bare: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -220,21 +222,14 @@ class RenderedPage:
 
     Attributes:
         key_bytes: the approximate bytes of memory that the key of the page takes.
-        rows_end: where the array of the events, which begins after `ROWS_START`, ends in the body.
         changes_at: when the JSON of one of its events will be outdated; None for never.
     """
 
     key_bytes: int
     view: PageView
     body: bytes
-    rows_end: int
     etag: str
     changes_at: datetime | None
-
-    @property
-    def rows(self) -> bytes:
-        """The events as a JSON array, without the other fields of the page."""
-        return self.body[len(ROWS_START) : self.rows_end]
 
     def is_outdated(self, now: datetime) -> bool:
         """Return whether `changes_at` has passed since the page was rendered."""
@@ -258,15 +253,14 @@ def _render_row(event: RenderedEvent, page: CachedPage, view: PageView) -> bytes
 def render_page(page: CachedPage, events: Iterable[RenderedEvent], view: PageView) -> RenderedPage:
     """Render a page with those of its events that still exist."""
     events = list(events)
-    rows = b",".join(_render_row(event, page, view) for event in events)
-    body_start = ROWS_START + b"[" + rows + b"]"
-    body = body_start + b"," + page.envelope
+    body = b"[" + b",".join(_render_row(event, page, view) for event in events) + b"]"
+    if not page.key.is_bare:
+        body = ENVELOPE_START + body + b"," + page.envelope
     edges = (event.changes_at for event in events if event.changes_at is not None)
     return RenderedPage(
         page.key.size_bytes,
         view,
         body,
-        len(body_start),
         make_etag(body),
         min(edges, default=None),
     )
