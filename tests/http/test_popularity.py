@@ -7,6 +7,7 @@ import pytest
 from pymongo.errors import BulkWriteError, InvalidOperation, OperationFailure
 
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import popularity as popularity_module
 from eventapp.events import store as events_store
 from eventapp.events.popularity import (
@@ -16,7 +17,6 @@ from eventapp.events.popularity import (
     increase_score,
     scale_weight,
 )
-from eventapp.events.routes import events as event_routes
 from tests.bookings_factories import Caller, event_of
 from tests.factories import event_body
 
@@ -235,17 +235,17 @@ def test_the_number_of_pending_events_is_bounded(db, popularity, monkeypatch):
 
 
 def test_a_cached_list_by_popularity_is_renewed_within_seconds(
-    client, events, popularity, monkeypatch
+    app, client, events, popularity, monkeypatch
 ):
     path = "/api/events?sortBy=popularity&sortOrder=desc"
-    now = utc_now()
-    monkeypatch.setattr(event_routes, "get_database_time", lambda: now)
+    now, clock = utc_now(), OPEN_DATABASE.get(app).clock
+    monkeypatch.setattr(clock, "now", lambda: now)
     view(client, 1, 2)
     popularity.flush(now)
     assert listed_ids(client, path)[0] == 1
     view(client, 2, 5)
     popularity.flush(now)
-    monkeypatch.setattr(event_routes, "get_database_time", lambda: now + timedelta(seconds=5))
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(seconds=5))
     assert listed_ids(client, path)[:2] == [2, 1]
 
 
