@@ -1,6 +1,7 @@
 """An answer before Flask equals that of Flask: its headers, body, log, metrics and side effects."""
 
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -202,6 +203,8 @@ def test_a_request_counts_once_towards_the_limit_and_one_more_is_refused_by_flas
     assert remaining == [*map(str, range(19, -1, -1)), "0", "0"]
     assert [status[:3] for _, status, _ in answers] == ["200"] * 20 + ["429"] * 2
     assert "Retry-After" in dict(answers[-1][2])
+    caller = rate_limits.ADDRESS_PREFIX + "192.0.2.1"
+    assert rate_limits.RATE_LIMITER.get(app).look_up("reads", caller, time.time()).remaining == -2
 
 
 def test_health_is_not_limited(make_similar_app):

@@ -249,11 +249,14 @@ def count_early_read(
 ) -> WindowStats:
     """Count a reading request that Flask has not handled yet.
 
-    If Flask does handle it, the request is not counted again.
+    It is counted once, whoever answers it in the end.
 
     Args:
         user_id: the user whom its access token names; None without a token.
     """
+    counted: WindowStats | None = environ.get(COUNTED_KEY)
+    if counted:
+        return counted
     if user_id:
         caller_key = f"{USER_PREFIX}{user_id}"
     else:
