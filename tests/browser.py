@@ -1,6 +1,7 @@
 """A headless Chromium, driven over HTTP by the WebDriver protocol of chromedriver."""
 
 import base64
+import contextlib
 import json
 import shutil
 import subprocess
@@ -23,6 +24,14 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+
+
+# How often a script may replace an element between the moments when it is found and used.
+MAX_REPLACEMENTS = 5
+
+
+class StaleElement(AssertionError):
+    """An element was replaced after it was found, so nothing was done with it."""
 
 
 class Browser:
@@ -65,7 +74,8 @@ class Browser:
     def _post(self, path, body):
         answer = self._http.post(self._url + self._session + path, json=body, timeout=60).json()
         if isinstance(answer["value"], dict) and "error" in answer["value"]:
-            raise AssertionError(answer["value"]["message"])
+            is_stale = answer["value"]["error"] == "stale element reference"
+            raise (StaleElement if is_stale else AssertionError)(answer["value"]["message"])
         return answer["value"]
 
     def open(self, url):
@@ -82,16 +92,23 @@ class Browser:
 
     def type(self, selector, text):
         """Type text into an element."""
-        self._post(f"/element/{self._find(selector)}/value", {"text": text})
+        self._use(lambda: self._find(selector), "value", {"text": text})
 
     def click(self, selector):
         """Click an element."""
-        self._post(f"/element/{self._find(selector)}/click", {})
+        self._use(lambda: self._find(selector), "click", {})
 
     def press(self, keys):
         """Press keys, which go to the element that has the focus."""
         actions = [{"type": name, "value": key} for key in keys for name in ("keyDown", "keyUp")]
         self._post("/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+
+    def _use(self, find, action, body):
+        """Act on the element that `find` returns, and find it again if it is replaced meanwhile."""
+        for _attempt in range(MAX_REPLACEMENTS):
+            with contextlib.suppress(StaleElement):
+                return self._post(f"/element/{find()}/{action}", body)
+        return self._post(f"/element/{find()}/{action}", body)
 
     def _find(self, selector):
         return self._post("/element", {"using": "css selector", "value": selector})[ELEMENT]
@@ -154,8 +171,8 @@ class Browser:
         """
         names = ("button", "a", "summary", "[role=tab]", "label.choice")
         selector = ", ".join(f"{within} {name}" for name in names)
-        found = self.wait_for(script.strip() % (json.dumps(selector), json.dumps(text)))
-        self._post(f"/element/{found[ELEMENT]}/click", {})
+        script = script.strip() % (json.dumps(selector), json.dumps(text))
+        self._use(lambda: self.wait_for(script)[ELEMENT], "click", {})
 
     def set_online(self, is_online):
         """Connect the page to the network, or cut its connections off."""
