@@ -9,7 +9,6 @@ its password is changed elsewhere.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from bson import ObjectId
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -34,7 +33,7 @@ from eventapp.events import service as events
 # `routes` reads these keys from here, because routes import nothing of another feature.
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
 from eventapp.events.cache.event_cache import EventCache
-from eventapp.events.cache.rendering import RenderedPage
+from eventapp.events.cache.shared_body import EventsBody
 from eventapp.events.changes import EventChanges
 from eventapp.events.popularity import POPULARITY as POPULARITY
 from eventapp.events.popularity import Popularity
@@ -47,13 +46,6 @@ LOG_IN_AGAIN = "Log in again to change the profile"
 
 # The approximate bytes that a cached body takes besides its text.
 BODY_OVERHEAD_BYTES = 500
-
-
-class EventsBody(NamedTuple):
-    """A JSON array of events as the app reads it, and its ETag without quotes."""
-
-    body: bytes
-    etag: str
 
 
 # By the ETags of the answers of the API that they were converted from.
@@ -125,7 +117,7 @@ def list_favorites(
     return _convert_events(make_etag(rows), lambda: rows)
 
 
-def _convert_page(page: RenderedPage) -> EventsBody:
+def _convert_page(page: EventsBody) -> EventsBody:
     return _convert_events(page.etag, lambda: page.body)
 
 

@@ -11,7 +11,8 @@ from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules, store, store_listing
 from eventapp.events.bodies import EventView
 from eventapp.events.cache.event_cache import EventCache
-from eventapp.events.cache.rendering import RenderedEvent, RenderedPage
+from eventapp.events.cache.rendering import RenderedEvent
+from eventapp.events.cache.shared_body import EventsBody
 from eventapp.events.facet_counts import add_facets
 from eventapp.events.filter_types import make_conditions
 from eventapp.events.filters import CategoriesFilter
@@ -145,7 +146,7 @@ def _present_upcoming(
 
 def show_upcoming(
     event_cache: EventCache, actor: Actor, *, now: datetime, image_base_url: str
-) -> RenderedPage:
+) -> EventsBody:
     """Return up to MAX_UNPAGED upcoming events as an array, by eventId, without counts."""
     request = ListRequest(limit=MAX_UNPAGED)
     return event_cache.show_page(request, now, actor, image_base_url, is_bare=True)
@@ -158,7 +159,7 @@ def show_recommendations(
     *,
     now: datetime,
     image_base_url: str,
-) -> RenderedPage:
+) -> EventsBody:
     """Return what `recommend` does, without counts for organizers."""
     request = _make_recommendation_request(categories)
     return event_cache.show_page(request, now, actor, image_base_url, is_bare=True)

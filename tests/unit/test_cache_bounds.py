@@ -16,7 +16,13 @@ from eventapp.core.clock import utc_now
 from eventapp.core.http import blueprint
 from eventapp.core.http.blueprint import get_query_parser
 from eventapp.core.metrics import REQUESTS
-from eventapp.events.cache.rendering import CachedPage, PageKey, PageView, render_page
+from eventapp.events.cache.rendering import (
+    CachedPage,
+    PageKey,
+    PageView,
+    RenderedEvent,
+    render_page,
+)
 from eventapp.events.rules import MAX_ENTRIES, MAX_TYPES
 from eventapp.events.schemas.queries import EventQuery
 from eventapp.events.service import make_new_event
@@ -230,7 +236,7 @@ def test_the_network_of_a_long_address_is_short():
 
 @pytest.mark.parametrize("city", ["x" * 100, "日" * 100, WIDEST * 100])
 @pytest.mark.parametrize("has_distances", [False, True])
-def test_a_page_counts_its_key_and_its_view(city, has_distances):
+def test_a_page_counts_its_key_its_view_and_its_events(city, has_distances):
     query = {"city": city, "tags": city, "search": city}
     schema = EventQuery()
 
@@ -240,14 +246,22 @@ def test_a_page_counts_its_key_and_its_view(city, has_distances):
         distances = {event_id: event_id + 0.5 for event_id in event_ids if has_distances}
         page = CachedPage(key, 1, event_ids, distances, b"x" * 80)
         base_url = f"https://{number}.example/" + "x" * 10_000
-        view = PageView(1, base_url, frozenset(range(2_000, 2_100)))
-        return page, render_page(page, (), view)
+        events = [make_small_event(event_id) for event_id in range(2_000, 2_100)]
+        return page, render_page(page, events, PageView(1, base_url))
 
     make_pages(0)
     page, rendered = make_pages(1)
     # Threads of the process may keep a few bytes meanwhile: the least is what the pages take.
     taken = min(measure(make_pages, 50) for _ in range(3)) / 50
     assert taken < page.size_bytes + rendered.size_bytes
+
+
+def make_small_event(event_id):
+    """Return an event whose JSON is short, so that its position in a page counts."""
+    head = b'{"eventId":%d,"ticketTypes":' % event_id
+    return RenderedEvent(
+        event_id, 1, 1, None, False, head, None, b"[]", b'"tags":[]', False, (), None
+    )
 
 
 def test_requests_are_counted_by_known_methods_only(client):

@@ -34,6 +34,7 @@ from eventapp.events.cache.rendering import (
     render_event,
     render_page,
 )
+from eventapp.events.cache.shared_body import EventsBody
 from eventapp.events.errors import EventNotFound
 from eventapp.events.facet_counts import add_facets
 from eventapp.events.index.live_index import LiveIndex
@@ -183,7 +184,7 @@ class EventCache:
         image_base_url: str,
         *,
         is_bare: bool = False,
-    ) -> RenderedPage:
+    ) -> EventsBody:
         """Return a page of the public list as JSON for this caller.
 
         Args:
@@ -196,8 +197,8 @@ class EventCache:
         self.receive_changes(actor)
         key = _make_page_key(request, now, self.get_today(now))
         page = self._get_page(key._replace(is_bare=True) if is_bare else key)
-        favorited = self._get_favorites(actor).intersection(page.event_ids)
-        view = PageView(self._content_version, image_base_url, favorited)
+        favorite_ids = self._get_favorites(actor)
+        view = PageView(self._content_version, image_base_url)
         rendered = self._rendered_pages.get(page.key)
         if rendered is None or rendered.view != view or rendered.is_outdated(self._clock()):
             # The page may name an event that has become a draft since it was found.
@@ -206,7 +207,7 @@ class EventCache:
             if page.was_shown:
                 self._rendered_pages.put(page.key, rendered)
             page.was_shown = True
-        return rendered
+        return rendered.shared_body.show(favorite_ids)
 
     def _get_page(self, key: PageKey) -> CachedPage:
         """Return the page of this key, found again if it is outdated.
@@ -255,7 +256,7 @@ class EventCache:
             return None
         return event.to_json(image_base_url, favorited=event_id in favorite_ids)
 
-    def peek_page(self, request: ListRequest, image_base_url: str) -> RenderedPage | None:
+    def peek_page(self, request: ListRequest, image_base_url: str) -> EventsBody | None:
         """Return what `show_page` shows to a caller without a token or device id.
 
         Args:
@@ -272,10 +273,9 @@ class EventCache:
         page, rendered = self._pages.get(key), self._rendered_pages.get(key)
         if page is None or rendered is None or page.list_version != self._list_version:
             return None
-        favorited = favorite_ids.intersection(page.event_ids)
-        view = PageView(self._content_version, image_base_url, favorited)
+        view = PageView(self._content_version, image_base_url)
         is_current = rendered.view == view and not rendered.is_outdated(now)
-        return rendered if is_current else None
+        return rendered.shared_body.show(favorite_ids) if is_current else None
 
     def _peek_guest_favorites(self) -> frozenset[int] | None:
         """Return the favorites of the shared guest; None if the database must be asked."""

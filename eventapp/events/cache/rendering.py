@@ -2,7 +2,8 @@
 
 An event is rendered in parts. The values that differ between callers (the base URL of its image,
 whether it is a favorite) are inserted into the answer without rendering the event again. A sale
-replaces only the part with the ticket types.
+replaces only the part with the ticket types. The favorites of a caller are put into a page by
+`shared_body`.
 """
 
 import sys
@@ -14,8 +15,9 @@ from typing import NamedTuple, cast
 from bson import ObjectId
 
 from eventapp.core import json
-from eventapp.core.json import JsonObject, make_etag
+from eventapp.core.json import JsonObject
 from eventapp.events import rules
+from eventapp.events.cache.shared_body import FAVORITED, SharedBody, make_shared_body
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.rules import ListState
 from eventapp.events.ticket_types import (
@@ -30,7 +32,6 @@ from eventapp.events.types import Event, SaleState
 # What the JSON of a page begins with, before the array of its events.
 ENVELOPE_START = b'{"events":'
 _IMAGE_START = b',"image":"'
-_FAVORITED = {False: b',"favorited":false,', True: b',"favorited":true,'}
 _SOLD_OUT = {False: b',"soldOut":false}', True: b',"soldOut":true}'}
 # The approximate bytes that an entry of a cache takes in addition to its texts, for its objects and
 # the cache's dictionaries.
@@ -100,7 +101,7 @@ class RenderedEvent:
         if offset is not None:
             escaped_base_url = json.dumps(image_base_url)[1:-1]
             head = b"".join((head[:offset], escaped_base_url, head[offset:]))
-        parts = (head, self.ticket_types, _FAVORITED[favorited], self.tail)
+        parts = (head, self.ticket_types, FAVORITED[favorited], self.tail)
         return b"".join((*parts, _SOLD_OUT[self.is_sold_out]))
 
     def after_sale(self, sale_state: SaleState, now: datetime) -> "RenderedEvent":
@@ -198,27 +199,25 @@ class CachedPage:
 
 
 class PageView(NamedTuple):
-    """What the JSON of a page depends on besides the page itself.
+    """What the JSON of a page depends on besides the page itself and the caller's favorites.
 
     Attributes:
         content_version: the content version of the cache when the JSON was made.
         image_base_url: what the URLs of uploaded images begin with.
-        favorites: the events of the page that are favorites of the caller.
     """
 
     content_version: int
     image_base_url: str
-    favorites: frozenset[int]
 
     @property
     def size_bytes(self) -> int:
         """The approximate bytes of memory that the view takes."""
-        return sys.getsizeof(self.image_base_url) + sys.getsizeof(self.favorites)
+        return sys.getsizeof(self.image_base_url)
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedPage:
-    """A page as JSON for every caller with the same view of it.
+    """A page as JSON, for every caller with the same view of it.
 
     Attributes:
         key_bytes: the approximate bytes of memory that the key of the page takes.
@@ -227,8 +226,7 @@ class RenderedPage:
 
     key_bytes: int
     view: PageView
-    body: bytes
-    etag: str
+    shared_body: SharedBody
     changes_at: datetime | None
 
     def is_outdated(self, now: datetime) -> bool:
@@ -238,12 +236,13 @@ class RenderedPage:
     @property
     def size_bytes(self) -> int:
         """The approximate bytes of memory that a cache needs for the JSON."""
-        return self.key_bytes + self.view.size_bytes + len(self.body) + _OVERHEAD_BYTES
+        view_bytes = self.key_bytes + self.view.size_bytes
+        return view_bytes + self.shared_body.size_bytes + _OVERHEAD_BYTES
 
 
 def _render_row(event: RenderedEvent, page: CachedPage, view: PageView) -> bytes:
     """Return the JSON of an event with its distance if the page has one."""
-    row = event.to_json(view.image_base_url, favorited=event.event_id in view.favorites)
+    row = event.to_json(view.image_base_url, favorited=False)
     distance = page.distances.get(event.event_id)
     if distance is None:
         return row
@@ -260,7 +259,6 @@ def render_page(page: CachedPage, events: Iterable[RenderedEvent], view: PageVie
     return RenderedPage(
         page.key.size_bytes,
         view,
-        body,
-        make_etag(body),
+        make_shared_body(body, [event.event_id for event in events]),
         min(edges, default=None),
     )
