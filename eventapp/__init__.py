@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import structlog
 from bson import ObjectId
 from flask import Flask
-from flask_compress import Compress
 from flask_smorest import Api
 
 from eventapp.accounts import api_tokens
@@ -43,8 +42,16 @@ from eventapp.core.access.recent_writes import WRITE_RECORDER
 from eventapp.core.access.sealing import Sealer
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.http import early_answers, headers, request_log, setup, undeclared_input
+from eventapp.core.http import (
+    compressed_bodies,
+    early_answers,
+    headers,
+    request_log,
+    setup,
+    undeclared_input,
+)
 from eventapp.core.http.app_context import CONFIG
+from eventapp.core.http.compressed_bodies import COMPRESSED_BODIES, CompressedBodies
 from eventapp.core.log_writer import LOG_WRITER
 from eventapp.core.lru_cache import CacheBudget
 from eventapp.core.shared_cache import open_shared_cache
@@ -120,11 +127,10 @@ def set_up_http(app: Flask, config: Config) -> Api:
     LOG_WRITER.set(app, logging.configure_logging(config))
     request_log.init_app(app)
     api = setup.init_app(app)
+    COMPRESSED_BODIES.set(app, CompressedBodies(app, CacheBudget(config.cache_mb)))
     early_answers.init_app(app, config, EARLY_REQUEST_READERS)
     headers.init_app(app, config)
-    app.config["COMPRESS_MIN_SIZE"] = headers.COMPRESSED_BYTES
-    app.config["COMPRESS_ALGORITHM"] = headers.COMPRESSION_ALGORITHMS
-    Compress(app)
+    compressed_bodies.init_app(app)
     token_reader = api_tokens.StoredTokenReader(devices.is_in_use)
     load_session = SessionReader().load_session
     readers = load_session, confirm_receipt, token_reader, organizers.read_memberships

@@ -21,8 +21,9 @@ from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.accept_language import choose_language
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.compressed_bodies import cached_response
 from eventapp.core.http.fields import Message
-from eventapp.core.http.responses import bytes_response, conditional_response, json_response
+from eventapp.core.http.responses import conditional_response, json_response
 from eventapp.core.json import JsonObject
 
 bp = Blueprint(
@@ -45,7 +46,7 @@ def list_events() -> Response:
     found = service.list_upcoming(
         service.EVENT_CACHE.get(), now=get_database_time(), image_base_url=get_image_base_url()
     )
-    return conditional_response(bytes_response(found.body), found.etag)
+    return conditional_response(cached_response(found.body, found.etag), found.etag)
 
 
 @bp.route("/recoms", methods=["POST"])
@@ -63,7 +64,7 @@ def recommend(body: JsonObject) -> Response:
         now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
-    return bytes_response(found.body)
+    return cached_response(found.body, found.etag)
 
 
 @bp.route("/favorites")
@@ -78,7 +79,7 @@ def list_favorites() -> Response:
         now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
-    return bytes_response(found.body)
+    return cached_response(found.body, found.etag)
 
 
 @bp.route("/favorites", methods=["POST"])

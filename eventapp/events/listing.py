@@ -173,7 +173,7 @@ def recommend(
     actor: Actor,
     now: datetime,
     image_base_url: str,
-) -> bytes:
+) -> EventsBody:
     """Return upcoming events of these categories as a JSON array, soonest first.
 
     Without categories, return the most popular events. A category that does not exist matches no
@@ -182,13 +182,14 @@ def recommend(
     if not actor.may_manage_events:
         return show_recommendations(
             event_cache, categories, actor, now=now, image_base_url=image_base_url
-        ).body
+        )
     request = _make_recommendation_request(categories)
     conditions = make_conditions(request.filters)
     found = _present_upcoming(
         db, request.order, conditions, request.limit, actor, now, image_base_url
     )
-    return json.dumps(found)
+    body = json.dumps(found)
+    return EventsBody(body, make_etag(body))
 
 
 def _make_recommendation_request(categories: Iterable[str]) -> ListRequest:

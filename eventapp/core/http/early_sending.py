@@ -15,9 +15,8 @@ from werkzeug.http import parse_etags
 from eventapp.config import Config
 from eventapp.core.access.actor import Actor
 from eventapp.core.http import headers, request_log, responses
-from eventapp.core.http.compressed_bodies import CompressedBodies, choose_algorithm
+from eventapp.core.http.compressed_bodies import COMPRESSED_BODIES, choose_algorithm
 from eventapp.core.log_writer import LOG_WRITER
-from eventapp.core.lru_cache import CacheBudget
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -81,7 +80,7 @@ class AnswerSender:
     def __init__(self, app: Flask, config: Config) -> None:
         """Make the headers."""
         self._log = request_log.EarlyRequestLog(config, LOG_WRITER.get(app))
-        self._compressed = CompressedBodies(app, CacheBudget(config.cache_mb))
+        self._compressed = COMPRESSED_BODIES.get(app)
         origin = ", Origin" if headers.depends_on_origin(config) else ""
         vary = ("Vary", f"{responses.VARY_BY_CALLER}, Accept-Encoding{origin}")
         self._stored = (vary, ("Cache-Control", responses.PUBLIC))

@@ -8,6 +8,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.compressed_bodies import cached_response
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import bytes_response, json_response
 from eventapp.core.json import JsonObject
@@ -102,4 +103,4 @@ def recommend(body: JsonObject) -> Response:
         now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
-    return bytes_response(found)
+    return cached_response(found.body, found.etag)
