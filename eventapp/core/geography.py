@@ -124,13 +124,17 @@ def bound(circle: Circle) -> Box:
 def compute_distances(center: Position, lats: Degrees, lngs: Degrees) -> Degrees:
     """Return the distance of each position from the center in km, by the haversine formula.
 
-    The distance of a position does not depend on the others. That of NaN is NaN.
+    The distance of a position does not depend on the others. That of NaN is NaN. Equal positions
+    that follow one another, as those of an event with several dates, are computed once.
     """
-    distances = np.empty(len(lats), np.float64)
-    for start in range(0, len(lats), CHUNK_LENGTH):
+    is_new = np.ones(len(lats), np.bool_)
+    is_new[1:] = (lats[1:] != lats[:-1]) | (lngs[1:] != lngs[:-1])
+    first = np.flatnonzero(is_new)
+    new_lats, new_lngs, distances = lats[first], lngs[first], np.empty(len(first), np.float64)
+    for start in range(0, len(first), CHUNK_LENGTH):
         chunk = slice(start, start + CHUNK_LENGTH)
-        distances[chunk] = _compute_distances(center, lats[chunk], lngs[chunk])
-    return distances
+        distances[chunk] = _compute_distances(center, new_lats[chunk], new_lngs[chunk])
+    return np.repeat(distances, np.diff(first, append=len(lats)))
 
 
 def _compute_distances(center: Position, lats: Degrees, lngs: Degrees) -> Degrees:

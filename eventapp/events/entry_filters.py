@@ -11,8 +11,8 @@ from eventapp.core.http.fields import CalendarDate, StrictText
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_text
 from eventapp.events.filter_types import EntryFilter, Filter
-from eventapp.events.index.entry_table import EntryTable
-from eventapp.events.index.postings import EntryFacetSpec, Mask
+from eventapp.events.index.entry_table import EntryTable, Selection
+from eventapp.events.index.postings import EntryFacetSpec
 from eventapp.events.offer_conditions import make_range_condition
 from eventapp.events.rules import midnight
 from eventapp.events.types import IndexedEntry
@@ -48,9 +48,8 @@ class CityFilter(EntryFilter):
     def make_event_condition(self) -> Query:
         return {"places": {"$regex": re.escape(self.city_key)}}
 
-    def look_up(self, entries: EntryTable) -> Mask:
-        locations = entries.facets[self.locations]
-        return entries.in_any(locations.where(lambda location: self.city_key in location))
+    def look_up(self, entries: EntryTable) -> Selection:
+        return entries.in_any(entries.facets[self.locations].containing(self.city_key))
 
     def accepts(self, entry: IndexedEntry) -> bool:
         return self.city_key in entry.get("locationKey", "")
@@ -81,7 +80,7 @@ class DateFilter(EntryFilter):
         last = None if self.last is None else midnight(self.last)
         return {"date": make_range_condition(first, last)}
 
-    def look_up(self, entries: EntryTable) -> Mask:
+    def look_up(self, entries: EntryTable) -> Selection:
         return entries.dated_between(self.first, self.last)
 
     def accepts(self, entry: IndexedEntry) -> bool:

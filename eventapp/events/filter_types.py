@@ -14,12 +14,11 @@ from marshmallow import fields
 
 from eventapp.core.database import Query
 from eventapp.core.json import JsonObject
-from eventapp.events.index.entry_table import EntryTable
+from eventapp.events.index.entry_table import EntryTable, Selection
 from eventapp.events.index.postings import (
     EntryFacetSpec,
     Facets,
     FacetSpec,
-    Mask,
     PostingList,
 )
 from eventapp.events.types import IndexedEntry, IndexedEvent
@@ -86,8 +85,8 @@ class EntryFilter(Filter):
         return {}
 
     @abstractmethod
-    def look_up(self, entries: EntryTable) -> Mask:
-        """Return the mask of the entries of the index that satisfy the filter."""
+    def look_up(self, entries: EntryTable) -> Selection:
+        """Select the entries of the index that satisfy the filter."""
 
     @abstractmethod
     def accepts(self, entry: IndexedEntry) -> bool:

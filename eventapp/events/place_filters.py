@@ -14,8 +14,7 @@ from eventapp.core.geography import Box, Circle, Position, bound
 from eventapp.core.http.place_fields import BoxField, PositionField
 from eventapp.core.json import JsonObject
 from eventapp.events.filter_types import EntryFilter
-from eventapp.events.index.entry_table import EntryTable
-from eventapp.events.index.postings import Mask
+from eventapp.events.index.entry_table import EntryTable, Selection
 from eventapp.events.offer_conditions import make_range_condition
 from eventapp.events.types import IndexedEntry
 
@@ -66,7 +65,7 @@ class NearFilter(EntryFilter):
     def make_event_condition(self) -> Query:
         return _make_circle_condition(self.circle)
 
-    def look_up(self, entries: EntryTable) -> Mask:
+    def look_up(self, entries: EntryTable) -> Selection:
         return entries.within(self.circle)
 
     def accepts(self, entry: IndexedEntry) -> bool:
@@ -109,7 +108,7 @@ class BoxFilter(EntryFilter):
             return {}
         return _make_circle_condition(circle)
 
-    def look_up(self, entries: EntryTable) -> Mask:
+    def look_up(self, entries: EntryTable) -> Selection:
         return entries.inside(self.box)
 
     def accepts(self, entry: IndexedEntry) -> bool:

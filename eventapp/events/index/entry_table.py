@@ -1,33 +1,40 @@
 """The schedule entries of the events of an index, for the filters that one entry must satisfy.
 
-Each entry has a row, a number from 0, which is its index in all arrays. A filter makes a mask of
-the rows. The masks of all filters are combined, and the result becomes a mask of the events that
-have an entry among the rows.
+Each entry has a row, a number from 0, which is its index in all arrays. A filter selects rows: it
+lists them if they are few, else it makes a mask. The selections of all filters are combined, and
+the result becomes a mask of the events that have an entry among the rows.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import reduce
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from eventapp.core.geography import Box, Circle, Degrees, Position, bound, compute_distances
+from eventapp.core.paging import COUNT_LIMIT
 from eventapp.events.index.postings import (
     EntryFacetSpec,
     Facets,
     GrowingArray,
     Mask,
     PostingList,
+    Rows,
     make_mask,
 )
 from eventapp.events.types import IndexedEntry
 
 # A box of more cells than this is compared with all entries, which is faster than to look them up.
 MAX_CELLS = 1_000
+# Rows are listed if they are no more than one in this many, else a mask takes less time.
+LISTED_ONE_IN = 8
+# Events are counted among the first selected entries, and among more until they exceed COUNT_LIMIT.
+FIRST_COUNTED, COUNTED_GROWTH = 2 * COUNT_LIMIT, 4
 
 
 def _find_cells(entry: IndexedEntry) -> list[tuple[int, int]]:
@@ -37,6 +44,20 @@ def _find_cells(entry: IndexedEntry) -> list[tuple[int, int]]:
 
 
 CELLS = EntryFacetSpec[tuple[int, int]](lambda entry, _now: _find_cells(entry))
+DAYS = EntryFacetSpec[int](lambda entry, _now: [entry["date"].toordinal()])
+
+# Rows of the table: a mask, or their numbers in any order, each once. Numpy takes both as an index.
+Selection: TypeAlias = Mask | Rows
+
+
+def is_mask(selection: Selection) -> bool:
+    """Return whether a selection is a mask."""
+    return selection.dtype == np.bool_
+
+
+def find_rows(selection: Selection) -> Rows:
+    """Return the numbers of the selected rows."""
+    return np.flatnonzero(selection) if is_mask(selection) else cast(Rows, selection)
 
 
 @dataclass(frozen=True)
@@ -44,12 +65,12 @@ class SelectedEntries:
     """The entries of a table that satisfy all filters, as it was at the time of the query.
 
     Attributes:
-        mask: for each row of the table, whether it is selected.
+        selection: the selected rows.
         owners: the row of its event in the index, for each row of the table; ascending.
         lats, lngs: its position in degrees, NaN without one.
     """
 
-    mask: Mask
+    selection: Selection
     owners: npt.NDArray[np.int32]
     lats: Degrees
     lngs: Degrees
@@ -65,8 +86,8 @@ class SelectedEntries:
         Returns:
             The rows of the events that have a selected entry, ascending, and their distances.
         """
-        rows = np.flatnonzero(self.mask)
-        rows = rows[events[self.owners[rows]]]
+        rows = np.sort(find_rows(self.selection))
+        rows = rows[np.flatnonzero(events[self.owners[rows].astype(np.intp)])]
         if not len(rows):
             return np.empty(0, np.int32), np.empty(0, np.float64)
         distances = compute_distances(center, self.lats[rows], self.lngs[rows])
@@ -85,7 +106,7 @@ class EntryTable:
 
     def __init__(self, specs: Iterable[EntryFacetSpec[Any]]) -> None:
         """Create an empty table with these facets."""
-        self.facets = Facets[IndexedEntry]((CELLS, *specs))
+        self.facets = Facets[IndexedEntry]((CELLS, DAYS, *specs))
         # One element for each entry: the row of its event, its date as an ordinal, and its position
         # in degrees, NaN without one.
         self._owners, self._days = GrowingArray(np.int32), GrowingArray(np.int32)
@@ -109,65 +130,124 @@ class EntryTable:
 
     # What filters look up.
 
-    def dated_between(self, first: date | None, last: date | None) -> Mask:
-        """Return the mask of the entries from a day to another, both included; None is no bound."""
-        days, mask = self._days.values(), np.ones(len(self), np.bool_)
-        if first is not None:
-            mask &= days >= first.toordinal()
-        if last is not None:
-            mask &= days <= last.toordinal()
-        return mask
+    def dated_between(self, first: date | None, last: date | None) -> Selection:
+        """Select the entries from a day to another, both included; None is no bound."""
+        low, high = (None if day is None else day.toordinal() for day in (first, last))
+        if low is not None and high is not None:
+            return self.in_any(self.facets[DAYS].between(low, high))
+        # Most entries are in a range without an end, and the posting lists of all days are many.
+        days = self._days.values()
+        if low is not None:
+            return days >= low
+        return np.ones(len(self), np.bool_) if high is None else days <= high
 
-    def in_any(self, posting_lists: Iterable[PostingList]) -> Mask:
-        """Return the mask of the entries in any of these lists of a facet."""
-        return make_mask(posting_lists, len(self))
+    def in_any(self, posting_lists: Sequence[PostingList]) -> Selection:
+        """Select the entries in any of these lists of a facet, which have none in common."""
+        found = [postings.rows() for postings in posting_lists]
+        is_dense = any(postings.is_dense for postings in posting_lists)
+        if is_dense or sum(map(len, found)) * LISTED_ONE_IN > len(self):
+            return make_mask(posting_lists, len(self))
+        return np.concatenate([np.empty(0, np.intp), *found])
 
-    def inside(self, box: Box) -> Mask:
-        """Return the mask of the entries in a box."""
+    def inside(self, box: Box) -> Selection:
+        """Select the entries in a box."""
         lats, lngs = self._lats.values(), self._lngs.values()
         cells = _list_cells(box)
         if len(cells) > MAX_CELLS:
             return box.contains(lats, lngs)
         facet = self.facets[CELLS]
-        mask = self.in_any(postings for cell in cells for postings in facet.equal_to(cell))
-        rows = np.flatnonzero(mask)
-        mask[rows] = box.contains(lats[rows], lngs[rows])
-        return mask
+        lists = [postings for cell in cells for postings in facet.equal_to(cell)]
+        rows = find_rows(self.in_any(lists))
+        return rows[np.flatnonzero(box.contains(lats[rows], lngs[rows]))]
 
-    def within(self, circle: Circle) -> Mask:
-        """Return the mask of the entries in a circle."""
-        mask = self.inside(bound(circle))
-        rows = np.flatnonzero(mask)
+    def within(self, circle: Circle) -> Selection:
+        """Select the entries in a circle."""
+        rows = find_rows(self.inside(bound(circle)))
         lats, lngs = self._lats.values()[rows], self._lngs.values()[rows]
-        mask[rows] = compute_distances(circle.center, lats, lngs) <= circle.radius_km
-        return mask
+        is_near = compute_distances(circle.center, lats, lngs) <= circle.radius_km
+        return rows[np.flatnonzero(is_near)]
 
     # What the index reads.
 
-    def select(self, masks: Iterable[Mask]) -> Mask:
-        """Return the mask of the entries that are set in all masks."""
-        selected = np.ones(len(self), np.bool_)
-        for mask in masks:
-            selected &= mask
-        return selected
+    def select(self, selections: Iterable[Selection]) -> Selection:
+        """Select the entries that are in all selections, of which there is at least one."""
+        found = list(selections)
+        numbers = sorted((each for each in found if not is_mask(each)), key=len)
+        masks = [each for each in found if is_mask(each)]
+        if not numbers:
+            return reduce(np.logical_and, masks)
+        rows = numbers[0]
+        for mask in (*masks, *map(self._make_mask, numbers[1:])):
+            rows = rows[np.flatnonzero(mask[rows])]
+        return rows
 
-    def freeze(self, selected: Mask) -> SelectedEntries:
+    def _make_mask(self, selection: Selection) -> Mask:
+        """Return a mask of the rows of the table that is set for the selected ones."""
+        if is_mask(selection):
+            return cast(Mask, selection)
+        mask = np.zeros(len(self), np.bool_)
+        mask[selection] = True
+        return mask
+
+    def freeze(self, selected: Selection) -> SelectedEntries:
         """Return the selected entries for use while the table changes."""
         positions = self._lats.values(), self._lngs.values()
         return SelectedEntries(selected, self._owners.values(), *positions)
 
-    def find_owners(self, selected: Mask, event_count: int) -> Mask:
+    def find_owners(self, selected: Selection, event_count: int) -> Mask:
         """Return the mask of the rows of the index whose events have a selected entry."""
         owners = np.zeros(event_count, np.bool_)
-        owners[self._owners.values()[selected]] = True
+        owners[self._owners.values()[find_rows(selected)].astype(np.intp)] = True
         return owners
 
-    def count_owners(self, selected: Mask, events: Mask) -> int:
-        """Count the events in a mask that have a selected entry."""
-        owners = self._owners.values()[np.flatnonzero(selected)]
-        owners = owners[events[owners]]
-        # The entries of an event follow one another.
-        return int(np.count_nonzero(np.diff(owners))) + 1 if len(owners) else 0
+    def make_counter(self, selected: Selection | None, events: Mask) -> "OwnerCounter":
+        """Return a counter of the events in a mask, for choices among the selected entries.
+
+        Args:
+            selected: None selects all entries.
+        """
+        mask = None if selected is None else self._make_mask(selected)
+        return OwnerCounter(events, mask, self._owners.values())
+
+
+class OwnerCounter:
+    """Counts the events of a mask that have one of the entries in a mask and in a selection."""
+
+    def __init__(self, events: Mask, entries: Mask | None, owners: npt.NDArray[np.int32]) -> None:
+        """Create a counter.
+
+        Args:
+            events: the mask of the rows of the index.
+            entries: the mask of the rows of the table; None for all.
+            owners: the row of the event of each entry.
+        """
+        self._events, self._entries, self._owners = events, entries, owners
+        # For each counted event, the position of one of its entries; not set for other events.
+        self._positions = np.empty(len(events), np.intp)
+
+    def count(self, selection: Selection) -> int:
+        """Count the events with a selected entry; a count above COUNT_LIMIT may be too low.
+
+        Such a count is above COUNT_LIMIT, too. For most of them the first entries are enough, so
+        the time does not grow with the table.
+        """
+        rows, length = find_rows(selection), FIRST_COUNTED
+        while True:
+            count = self._count_events(rows[:length])
+            if count > COUNT_LIMIT or length >= len(rows):
+                return count
+            length *= COUNTED_GROWTH
+
+    def _count_events(self, rows: Rows) -> int:
+        """Count the events that have one of these entries, if it counts."""
+        if self._entries is not None:
+            rows = rows[np.flatnonzero(self._entries[rows])]
+        owners = self._owners[rows].astype(np.intp)
+        owners = owners[np.flatnonzero(self._events[owners])]
+        # Of the entries of one event, the last one sets the position.
+        positions = np.arange(len(owners))
+        self._positions[owners] = positions
+        return int(np.count_nonzero(self._positions[owners] == positions))
 
 
 def _list_cells(box: Box) -> list[tuple[int, int]]:

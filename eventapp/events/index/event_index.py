@@ -28,10 +28,11 @@ from eventapp.core.clock import utc_now
 from eventapp.core.textsearch import SearchQuery, spell_search
 from eventapp.events.filter_types import EntryFilter, EventFilter, Filter
 from eventapp.events.filters import ENTRY_FACETS, FACETS
-from eventapp.events.index.entry_table import EntryTable
+from eventapp.events.index.entry_table import EntryTable, Selection
 from eventapp.events.index.facet_texts import FacetTexts, TextFacet
 from eventapp.events.index.matches import Matches
 from eventapp.events.index.postings import (
+    CountedRows,
     Facets,
     GrowingArray,
     Mask,
@@ -39,7 +40,7 @@ from eventapp.events.index.postings import (
 )
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
 from eventapp.events.index.text_table import TextCount
-from eventapp.events.index.vocabulary import Vocabulary
+from eventapp.events.index.vocabulary import Scores, Vocabulary
 from eventapp.events.relevance import NO_TEXTS, find_marks
 from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import (
@@ -88,6 +89,9 @@ class EventIndex:
         # Equal tuples of empty stocks are stored once.
         self._distinct_empty_stocks = dict[tuple[bool, ...], tuple[bool, ...]]()
         self._vocabulary = Vocabulary()
+        # The scores of the last search, with the search and the number of rows. They stay right
+        # while no row is added, because the words of a row never change.
+        self._last_scores: tuple[tuple[SearchQuery, int], Scores] | None = None
         self._facets = Facets(FACETS)
         self._suggestions = SuggestionIndex()
         self._facet_texts = FacetTexts(self._suggestions.tags)
@@ -213,7 +217,8 @@ class EventIndex:
         self, facet: TextFacet, matches: Matches, limit: int
     ) -> list[TextCount]:
         """Return the texts of a facet that most of these matches of the present index have."""
-        return self._facet_texts.find_most_frequent(facet, matches.mask, limit)
+        active = np.frombuffer(self._active, np.bool_)
+        return self._facet_texts.find_most_frequent(facet, matches.mask, active, limit)
 
     def find(self, filters: Sequence[Filter], query: SearchQuery | None) -> Matches:
         """Return the listed events that match all filters and the search.
@@ -226,7 +231,7 @@ class EventIndex:
         mask = self._join(events, entries)
         scores = None
         if query:
-            scores = self._vocabulary.score(query, len(mask)) * mask
+            scores = self._score(query) * mask
             mask = scores > 0
         ids, sorted_count = self._event_ids.values(), self._sorted_count
         frozen = None if entries is None else self._entries.freeze(entries)
@@ -244,27 +249,36 @@ class EventIndex:
         return spell_search(query, corrections) if corrections else ""
 
     def count_each(
-        self, common: Sequence[Filter], choices: Iterable[Filter], query: SearchQuery | None
+        self, common: Sequence[Filter], choices: Sequence[Filter], query: SearchQuery | None
     ) -> list[int]:
-        """Count the listed events that match all common filters, the search and each choice."""
+        """Count the listed events that match all common filters, the search and each choice.
+
+        Args:
+            choices: either filters of events or filters of entries.
+
+        Returns:
+            The counts. One above COUNT_LIMIT may be too low, but is above COUNT_LIMIT, too.
+        """
         events, entries = self._select(common)
         if query:
-            events &= self._vocabulary.score(query, len(events)) > 0
-        joined = self._join(events, entries)
-        counts: list[int] = []
-        for choice in choices:
-            if isinstance(choice, EntryFilter):
-                chosen = choice.look_up(self._entries)
-                selected = chosen if entries is None else chosen & entries
-                counts.append(self._entries.count_owners(selected, events))
-            elif isinstance(choice, EventFilter):
-                mask = joined.copy()
-                self._apply(choice, mask)
-                counts.append(int(np.count_nonzero(mask)))
-        return counts
+            events &= self._score(query) > 0
+        entry_choices = [each for each in choices if isinstance(each, EntryFilter)]
+        if entry_choices:
+            counter = self._entries.make_counter(entries, events)
+            return [counter.count(each.look_up(self._entries)) for each in entry_choices]
+        rows = CountedRows(self._join(events, entries))
+        event_choices = [each for each in choices if isinstance(each, EventFilter)]
+        return [rows.count_in_all(each.look_up(self._facets)) for each in event_choices]
 
-    def _select(self, filters: Sequence[Filter]) -> tuple[Mask, Mask | None]:
-        """Return the masks of listed events and of entries (None for all) that match filters."""
+    def _score(self, query: SearchQuery) -> Scores:
+        """Return the score of each row, also of inactive ones; nobody may change the array."""
+        key = query, len(self._event_ids)
+        if self._last_scores is None or self._last_scores[0] != key:
+            self._last_scores = key, self._vocabulary.score(*key)
+        return self._last_scores[1]
+
+    def _select(self, filters: Sequence[Filter]) -> tuple[Mask, Selection | None]:
+        """Return the listed events and the entries (None for all) that match filters."""
         events = np.frombuffer(self._active, np.bool_).copy()
         for list_filter in filters:
             if isinstance(list_filter, EventFilter):
@@ -274,7 +288,7 @@ class EventIndex:
             return events, None
         return events, self._entries.select(each.look_up(self._entries) for each in entry_filters)
 
-    def _join(self, events: Mask, entries: Mask | None) -> Mask:
+    def _join(self, events: Mask, entries: Selection | None) -> Mask:
         """Return the mask of those of the events that have one of the entries, if these are set."""
         if entries is None:
             return events

@@ -40,6 +40,8 @@ class FacetTexts:
         self._cities.remove(row)
         self._months.remove(row)
 
-    def find_most_frequent(self, facet: TextFacet, mask: Mask, limit: int) -> list[TextCount]:
+    def find_most_frequent(
+        self, facet: TextFacet, mask: Mask, active: Mask, limit: int
+    ) -> list[TextCount]:
         """Return the texts that most of the rows in a mask have, as `TextTable` does."""
-        return self._tables[facet].find_most_frequent(mask, limit)
+        return self._tables[facet].find_most_frequent(mask, active, limit)

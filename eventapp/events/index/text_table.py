@@ -11,6 +11,7 @@ from heapq import nsmallest
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from eventapp.core.paging import COUNT_LIMIT
 from eventapp.core.textsearch import fold_text
@@ -47,12 +48,12 @@ class TextTable:
         self._texts_of_spellings, self._spelling_counts = array("i"), array("i")
         # The numbers of the spellings of each text.
         self._spellings_of_texts = list[tuple[int, ...]]()
-        # The spellings that the rows have, and where those of each row begin.
-        self._spellings_of_rows, self._row_starts = array("i"), array("q")
+        # The spellings that the rows have, and where those of each row begin. The
+        # last number is where those of the next row would begin.
+        self._spellings_of_rows, self._row_starts = array("i"), array("q", [0])
 
     def add(self, spellings: Iterable[str]) -> None:
         """Add the next row, with these texts; each text counts once."""
-        self._row_starts.append(len(self._spellings_of_rows))
         texts = set[int]()
         for spelling in spellings:
             number = self._get_spelling_number(spelling)
@@ -62,11 +63,12 @@ class TextTable:
                 self._spellings_of_rows.append(number)
                 self._spelling_counts[number] += 1
                 self._change_count(text, 1)
+        self._row_starts.append(len(self._spellings_of_rows))
 
     def remove(self, row: int) -> None:
         """Remove the texts of a row, which must not have been removed before."""
-        end = self._row_starts[row + 1] if row + 1 < len(self._row_starts) else None
-        for number in self._spellings_of_rows[self._row_starts[row] : end]:
+        start, end = self._row_starts[row : row + 2]
+        for number in self._spellings_of_rows[start:end]:
             self._spelling_counts[number] -= 1
             self._change_count(self._texts_of_spellings[number], -1)
 
@@ -100,21 +102,41 @@ class TextTable:
         best = min(numbers, key=lambda n: (-self._spelling_counts[n], self._spellings[n]))
         return self._spellings[best]
 
-    def find_most_frequent(self, mask: Mask, limit: int) -> list[TextCount]:
+    def find_most_frequent(self, mask: Mask, active: Mask, limit: int) -> list[TextCount]:
         """Return the texts that most of the rows in a mask have.
 
         Texts that equally many rows have, or COUNT_LIMIT or more, are in the order of their keys.
+
+        Args:
+            mask: some of the active rows.
+            active: the rows that were not removed.
         """
-        if not self._spellings_of_rows:
-            return []
-        starts = np.frombuffer(self._row_starts, np.int64)
-        lengths = np.diff(starts, append=len(self._spellings_of_rows))
-        spellings = np.frombuffer(self._spellings_of_rows, np.int32)[np.repeat(mask, lengths)]
-        texts = np.frombuffer(self._texts_of_spellings, np.int32)[spellings]
-        counts = np.minimum(np.bincount(texts, minlength=len(self.keys)), COUNT_LIMIT)
+        counts = np.minimum(self._count_texts(mask, active), COUNT_LIMIT)
         found = np.flatnonzero(counts)
         if len(found) > limit:
             lowest = np.partition(counts, -limit)[-limit]
             found = np.flatnonzero(counts >= max(lowest, 1))
         best = nsmallest(limit, found.tolist(), key=lambda n: (-int(counts[n]), self.keys[n]))
         return [TextCount(self.keys[n], self.choose_spelling(n), int(counts[n])) for n in best]
+
+    def _count_texts(self, mask: Mask, active: Mask) -> npt.NDArray[np.int64]:
+        """Return how many rows in a mask have each text; arguments as for `find_most_frequent`."""
+        if 2 * np.count_nonzero(mask) <= np.count_nonzero(active):
+            return self._count_texts_of(np.flatnonzero(mask))
+        # The texts of all active rows are counted already.
+        all_counts = np.array(self.counts, np.int64)
+        return all_counts - self._count_texts_of(np.flatnonzero(active & ~mask))
+
+    def _count_texts_of(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+        """Return how many of these rows have each text."""
+        if not len(rows):
+            return np.zeros(len(self.keys), np.int64)
+        row_starts = np.frombuffer(self._row_starts, np.int64)
+        starts = row_starts[rows]
+        lengths = row_starts[rows + 1] - starts
+        # The positions of each row's spellings follow one another.
+        ends = np.cumsum(lengths)
+        positions = np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
+        spellings = np.frombuffer(self._spellings_of_rows, np.int32)[positions]
+        texts = np.frombuffer(self._texts_of_spellings, np.int32)[spellings]
+        return np.bincount(texts, minlength=len(self.keys))
