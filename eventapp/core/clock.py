@@ -15,7 +15,8 @@ NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
 def utc_now() -> datetime:
     """Return the time as an aware datetime in UTC, truncated to milliseconds as BSON stores it."""
-    return _truncate(datetime.now(UTC))
+    milliseconds = time.time_ns() // 1_000_000
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def start_clock(now: datetime) -> Callable[[], datetime]:
