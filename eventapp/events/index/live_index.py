@@ -39,7 +39,7 @@ from eventapp.events.types import IndexedEvent
 # Numbers of listed events. The index takes about 0.8 kB for each.
 MAX_INDEXED, MAX_BUILT_INLINE = 1_500_000, 2_000
 # How many events are read from the database at once.
-BATCH_SIZE = 500
+BATCH_SIZE = 100
 # A thread that only computes holds the interpreter's lock for 5 ms whenever a request waits for
 # that lock. Therefore the thread that builds sleeps for a moment after every few events.
 EVENTS_PER_PAUSE, PAUSE_SECONDS = 8, 0.0005
