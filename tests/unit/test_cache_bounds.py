@@ -39,7 +39,7 @@ BOUNDS = {
     "android/service.py": "13% of CACHE_MB",
     "core/access/rate_limit_storage.py": "50,000 counters of 0.3 kB",
     "core/access/rate_limits.py": "4,096 addresses of 64 characters",
-    "core/access/tokens.py": "4,000 tokens, with 1.5 kB each",
+    "core/access/tokens.py": "3,000 tokens, with 0.7 kB each",
     "core/access/recent_writes.py": "5,000 users, of 0.3 kB",
     "core/clock.py": "the IANA time zones, about 600",
     "core/batching.py": "the calls of a batch, at most one for each request in work",
