@@ -6,7 +6,7 @@ change the profile until the session ends, which it also does when the account i
 its password is changed elsewhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,7 +33,12 @@ from eventapp.events import service as events
 # `routes` reads these keys from here, because routes import nothing of another feature.
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
 from eventapp.events.cache.event_cache import EventCache
-from eventapp.events.cache.shared_body import EventsBody
+from eventapp.events.cache.shared_body import (
+    CallerPage,
+    EventsBody,
+    SharedBody,
+    make_shared_body,
+)
 from eventapp.events.changes import EventChanges
 from eventapp.events.popularity import POPULARITY as POPULARITY
 from eventapp.events.popularity import Popularity
@@ -49,15 +54,15 @@ BODY_OVERHEAD_BYTES = 500
 
 
 # By the ETags of the answers of the API that they were converted from.
-_EVENTS_BODIES: LRUCache[str, EventsBody] = LRUCache(
+_CONVERTED: LRUCache[str, SharedBody] = LRUCache(
     DEFAULT_BUDGET.get_bytes("android events"),
-    lambda events: len(events.body) + BODY_OVERHEAD_BYTES,
+    lambda shared: shared.size_bytes + BODY_OVERHEAD_BYTES,
 )
 
 
 def set_cache_budget(budget: CacheBudget) -> None:
     """Let the budget bound the bodies of this process."""
-    _EVENTS_BODIES.resize(budget.get_bytes("android events"))
+    _CONVERTED.resize(budget.get_bytes("android events"))
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class LoginSettings:
 
 def list_upcoming(event_cache: EventCache, *, now: datetime, image_base_url: str) -> EventsBody:
     """Return up to 500 upcoming events, by eventId."""
-    page = event_lists.show_upcoming(event_cache, GUEST, now=now, image_base_url=image_base_url)
+    page = event_lists.load_upcoming(event_cache, GUEST, now=now, image_base_url=image_base_url)
     return _convert_page(page)
 
 
@@ -101,7 +106,7 @@ def recommend(
     Args:
         categories: the names of categories; without any, the most popular events are returned.
     """
-    page = event_lists.show_recommendations(
+    page = event_lists.load_recommendations(
         event_cache, categories, GUEST, now=now, image_base_url=image_base_url
     )
     return _convert_page(page)
@@ -114,25 +119,26 @@ def list_favorites(
     rows = event_lists.list_favorites(
         db, event_cache=event_cache, actor=GUEST, now=now, image_base_url=image_base_url
     )
-    return _convert_events(make_etag(rows), lambda: rows)
+    # All of them are favorites of the only caller, so nothing in them differs between callers.
+    return _convert_events(EventsBody(rows, make_etag(rows)), ()).plain
 
 
-def _convert_page(page: EventsBody) -> EventsBody:
-    return _convert_events(page.etag, lambda: page.body)
+def _convert_page(page: CallerPage) -> EventsBody:
+    shared = page.shared_body
+    return _convert_events(shared.plain, shared.event_ids).show(page.favorites)
 
 
-def _convert_events(etag: str, get_rows: Callable[[], bytes]) -> EventsBody:
+def _convert_events(events: EventsBody, event_ids: Sequence[int]) -> SharedBody:
     """Return a JSON array of events of the API as the app reads it.
 
     Args:
-        etag: of the answer of the API that has the array.
-        get_rows: returns the array. It is called only if the answer is not cached.
+        event_ids: of those of the events that have `"favorited":false`, in their order.
     """
-    found = _EVENTS_BODIES.get(etag)
+    found = _CONVERTED.get(events.etag)
     if found is None:
-        converted = json.dumps([rules.render_event(event) for event in json.loads(get_rows())])
-        found = EventsBody(converted, make_etag(converted))
-        _EVENTS_BODIES.put(etag, found)
+        converted = json.dumps([rules.render_event(event) for event in json.loads(events.body)])
+        found = make_shared_body(converted, event_ids)
+        _CONVERTED.put(events.etag, found)
     return found
 
 

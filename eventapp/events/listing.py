@@ -12,7 +12,7 @@ from eventapp.events import rules, store, store_listing
 from eventapp.events.bodies import EventView
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.cache.rendering import RenderedEvent
-from eventapp.events.cache.shared_body import EventsBody
+from eventapp.events.cache.shared_body import CallerPage, EventsBody
 from eventapp.events.facet_counts import add_facets
 from eventapp.events.filter_types import make_conditions
 from eventapp.events.filters import CategoriesFilter
@@ -144,25 +144,25 @@ def _present_upcoming(
     return present_events(db, events, actor, image_base_url, now)
 
 
-def show_upcoming(
+def load_upcoming(
     event_cache: EventCache, actor: Actor, *, now: datetime, image_base_url: str
-) -> EventsBody:
+) -> CallerPage:
     """Return up to MAX_UNPAGED upcoming events as an array, by eventId, without counts."""
     request = ListRequest(limit=MAX_UNPAGED)
-    return event_cache.show_page(request, now, actor, image_base_url, is_bare=True)
+    return event_cache.load_page(request, now, actor, image_base_url, is_bare=True)
 
 
-def show_recommendations(
+def load_recommendations(
     event_cache: EventCache,
     categories: Iterable[str],
     actor: Actor,
     *,
     now: datetime,
     image_base_url: str,
-) -> EventsBody:
+) -> CallerPage:
     """Return what `recommend` does, without counts for organizers."""
     request = _make_recommendation_request(categories)
-    return event_cache.show_page(request, now, actor, image_base_url, is_bare=True)
+    return event_cache.load_page(request, now, actor, image_base_url, is_bare=True)
 
 
 def recommend(
@@ -180,9 +180,9 @@ def recommend(
     event. Callers who may manage events get them with their counts, read from the database.
     """
     if not actor.may_manage_events:
-        return show_recommendations(
+        return load_recommendations(
             event_cache, categories, actor, now=now, image_base_url=image_base_url
-        )
+        ).show()
     request = _make_recommendation_request(categories)
     conditions = make_conditions(request.filters)
     found = _present_upcoming(

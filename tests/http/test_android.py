@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from eventapp.android import rules
+from eventapp.core.json import dumps
 from eventapp.events import service as events
 from eventapp.events import store as events_store
 from tests.factories import day, event_body, make_event, make_user, utc_now
@@ -127,6 +129,42 @@ def test_favorites_belong_to_the_shared_guest(client, db, app):
     assert len(client.get("/api/favorites").json["events"]) == 1
     someone = make_user(app)["headers"]
     assert client.get("/api/favorites", headers=someone).json == {"events": []}
+
+
+@pytest.mark.parametrize("chosen", [(), (1,), (4,), (2, 3), (4, 2, 1), (1, 2, 3, 4)])
+def test_lists_show_the_favorites_of_the_guest(client, db, chosen):
+    """They are put into JSON that was converted without them."""
+    for number in range(4):
+        title = f'{number},"favorited":false,"favorited":true,'
+        make_event(db, title=title, category="concert", tags=[',"favorited":false,'])
+    etags = [client.get(BASE + "events").headers["ETag"]]
+    for event_id in chosen:
+        assert client.post(BASE + "favorites", json={"eventId": event_id}).status_code == 201
+        etags.append(client.get(BASE + "events").headers["ETag"])
+    assert len(set(etags)) == len(etags)
+    shown = client.post("/api/recoms", json=["concert"]).json
+    assert [each["favorited"] for each in shown] == [n in chosen for n in (1, 2, 3, 4)]
+    converted = dumps([rules.render_event(each) for each in shown])
+    assert client.post(BASE + "recoms", json=["concert"]).data == converted
+    assert client.get(BASE + "events").data == converted
+    assert client.get(BASE + "events", headers={"If-None-Match": etags[-1]}).status_code == 304
+    for event_id in chosen:
+        client.delete(BASE + "favorites", json={"eventId": event_id})
+    assert client.get(BASE + "events").headers["ETag"] == etags[0]
+
+
+def test_events_are_converted_once_whatever_the_favorites(client, db, monkeypatch):
+    converted, render = [], rules.render_event
+    for _ in range(3):
+        make_event(db)
+    monkeypatch.setattr(
+        rules, "render_event", lambda event: converted.append(event["eventId"]) or render(event)
+    )
+    for event_id in (1, 2, 3):
+        client.post(BASE + "favorites", json={"eventId": event_id})
+        found = [each["favorited"] for each in client.get(BASE + "events").json]
+        assert found == [n <= event_id for n in (1, 2, 3)]
+    assert converted == [1, 2, 3]
 
 
 def test_favorites_belong_to_the_guest_also_with_a_token_or_device(client, db, attendee):

@@ -97,7 +97,7 @@ def test_all_caches_together_stay_within_the_budget(monkeypatch, megabytes):
     )
     caches = [cache for owner in owners for cache in find_caches(owner)]
     bodies = LRUCache(1, len)
-    monkeypatch.setattr(android, "_EVENTS_BODIES", bodies)
+    monkeypatch.setattr(android, "_CONVERTED", bodies)
     android.set_cache_budget(budget)
     caches.append(bodies)
     assert len(caches) == len(SHARES)

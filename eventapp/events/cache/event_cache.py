@@ -34,7 +34,7 @@ from eventapp.events.cache.rendering import (
     render_event,
     render_page,
 )
-from eventapp.events.cache.shared_body import EventsBody
+from eventapp.events.cache.shared_body import CallerPage, EventsBody
 from eventapp.events.errors import EventNotFound
 from eventapp.events.facet_counts import add_facets
 from eventapp.events.index.live_index import LiveIndex
@@ -185,7 +185,19 @@ class EventCache:
         *,
         is_bare: bool = False,
     ) -> EventsBody:
-        """Return a page of the public list as JSON for this caller.
+        """Return a page of the public list as JSON for this caller, as `load_page`."""
+        return self.load_page(request, now, actor, image_base_url, is_bare=is_bare).show()
+
+    def load_page(
+        self,
+        request: ListRequest,
+        now: datetime,
+        actor: Actor,
+        image_base_url: str,
+        *,
+        is_bare: bool = False,
+    ) -> CallerPage:
+        """Return a page of the public list as JSON for all callers, and the caller's favorites.
 
         Args:
             is_bare: return only the array of the events.
@@ -207,7 +219,7 @@ class EventCache:
             if page.was_shown:
                 self._rendered_pages.put(page.key, rendered)
             page.was_shown = True
-        return rendered.shared_body.show(favorite_ids)
+        return CallerPage(rendered.shared_body, favorite_ids)
 
     def _get_page(self, key: PageKey) -> CachedPage:
         """Return the page of this key, found again if it is outdated.

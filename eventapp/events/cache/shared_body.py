@@ -64,6 +64,17 @@ class SharedBody:
         return EventsBody(_replace_values(self.plain.body, changed), etag)
 
 
+class CallerPage(NamedTuple):
+    """A page for all callers, and the eventIds of the favorites of one of them."""
+
+    shared_body: SharedBody
+    favorites: frozenset[int]
+
+    def show(self) -> EventsBody:
+        """Return the JSON for this caller."""
+        return self.shared_body.show(self.favorites)
+
+
 def make_shared_body(plain: bytes, event_ids: Sequence[int]) -> SharedBody:
     """Find the positions of `favorited` in the JSON of events.
 
