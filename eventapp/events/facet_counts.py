@@ -18,18 +18,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import COUNT_LIMIT
 from eventapp.events import list_pages
 from eventapp.events.entry_filters import CityFilter, DateFilter, require_upcoming
-from eventapp.events.filter_types import Filter
+from eventapp.events.filter_types import EntryFilter, Filter
 from eventapp.events.filters import CategoryFilter, PriceFilter, TagsFilter, load_filter
 from eventapp.events.index.event_index import EventIndex
 from eventapp.events.index.facet_texts import TextFacet
-from eventapp.events.index.live_index import LiveIndex
+from eventapp.events.index.live_index import MAX_INDEXED, LiveIndex
 from eventapp.events.index.text_table import TextCount
 from eventapp.events.list_pages import FoundPage
 from eventapp.events.list_requests import ListRequest
@@ -64,10 +64,12 @@ class Candidate(NamedTuple):
     Attributes:
         value: as it is shown.
         query: the query parameters that narrow a list to it.
+        known_count: a number of events of the list that certainly meet it.
     """
 
     value: str
     query: Mapping[str, str]
+    known_count: int = 0
 
 
 def add_facets(
@@ -137,7 +139,14 @@ class _FacetCounter:
             if choice := self._make_filter(filter_class, candidate.query):
                 candidates.append(candidate)
                 choices.append(choice)
-        counted = list(zip(self._count_each(others, choices), candidates, strict=True))
+        # Above the limit, the exact count is not shown.
+        counts = [each.known_count for each in candidates]
+        unknown = [n for n, count in enumerate(counts) if count <= COUNT_LIMIT]
+        for n, count in zip(
+            unknown, self._count_each(others, [choices[n] for n in unknown]), strict=True
+        ):
+            counts[n] = count
+        counted = list(zip(counts, candidates, strict=True))
         counted.sort(key=lambda each: -min(each[0], COUNT_LIMIT))
         return [_present(count, each) for count, each in counted[:MAX_VALUES] if count]
 
@@ -186,12 +195,17 @@ class _FacetCounter:
         return list_pages.count_rows(self._db, request, self._today, self._index, self._own_scope)
 
     def find_texts(self, facet: TextFacet, filters: tuple[Filter, ...]) -> list[TextCount]:
-        """Return the most frequent texts of the list with these filters, by their keys."""
-        found: list[TextCount] | None = None
+        """Return the most frequent texts of the list with these filters, by their keys.
+
+        Returns:
+            Each with how many events certainly are in the list narrowed to the text.
+        """
+        found, not_certain = cast(list[TextCount] | None, None), MAX_INDEXED
         if self._is_indexed:
             found = self._index.find_frequent_texts(
                 facet, filters, self._request.search_query, self._today, MAX_CANDIDATES
             )
+            not_certain = self._count_not_certain(facet, filters)
         elif self._rows is not None:
             upcoming = self._request.upcoming
             applied = require_upcoming(filters, self._today) if upcoming else filters
@@ -203,7 +217,20 @@ class _FacetCounter:
                 self._samples[filters] = self._index.index_events(events)
             sample = self._samples[filters]
             found = sample.find_frequent_texts(facet, sample.find((), None), MAX_COUNTED_TEXTS)
-        return sorted(found, key=lambda each: each.key)
+        certain = [each._replace(events=max(each.events - not_certain, 0)) for each in found]
+        return sorted(certain, key=lambda each: each.key)
+
+    def _count_not_certain(self, facet: TextFacet, filters: Sequence[Filter]) -> int:
+        """Return how many events with a text of the list may have it in another schedule entry.
+
+        That is in an entry that is over, or that does not meet the other filters of entries.
+        """
+        if facet == "tags":
+            return 0
+        past = self._index.count_entries_before(self._today)
+        if past is None or any(isinstance(each, EntryFilter) for each in filters):
+            return MAX_INDEXED
+        return past
 
 
 def _present(count: int, candidate: Candidate) -> JsonObject:
@@ -226,20 +253,25 @@ def _list_prices(_counter: _FacetCounter, _others: tuple[Filter, ...]) -> Iterab
 
 def _list_cities(counter: _FacetCounter, others: tuple[Filter, ...]) -> Iterable[Candidate]:
     found = counter.find_texts("city", others)
-    return [Candidate(each.text, {"city": each.text}) for each in found]
+    return [Candidate(each.text, {"city": each.text}, each.events) for each in found]
 
 
 def _list_tags(counter: _FacetCounter, others: tuple[Filter, ...]) -> Iterable[Candidate]:
     found = counter.find_texts("tags", others)
     # A comma separates the tags of the parameter, so no query finds a tag that contains one.
-    return [Candidate(each.text, {"tags": each.text}) for each in found if "," not in each.text]
+    return [
+        Candidate(each.text, {"tags": each.text}, each.events)
+        for each in found
+        if "," not in each.text
+    ]
 
 
 def _list_months(counter: _FacetCounter, others: tuple[Filter, ...]) -> Iterable[Candidate]:
     for each in counter.find_texts("month", others):
         first = date.fromisoformat(f"{each.text}-01")
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-        yield Candidate(each.text, {"dateFrom": first.isoformat(), "dateTo": last.isoformat()})
+        query = {"dateFrom": first.isoformat(), "dateTo": last.isoformat()}
+        yield Candidate(each.text, query, each.events)
 
 
 ListCandidates = Callable[[_FacetCounter, tuple[Filter, ...]], Iterable[Candidate]]

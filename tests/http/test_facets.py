@@ -7,6 +7,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import facet_counts, list_pages, service, store, timekeeping
+from eventapp.events.index import entry_table, text_table
 from eventapp.events.index.event_index import EventIndex
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_requests import FACET_NAMES
@@ -261,3 +262,37 @@ def test_an_equal_request_finds_the_facets_in_the_cache(client, db, monkeypatch)
     first = get_facets(client)
     monkeypatch.setattr("eventapp.events.cache.event_cache.add_facets", lambda *_: 1 / 0)
     assert get_facets(client) == first
+
+
+def test_an_entry_that_is_over_does_not_count_above_the_limit(client, db, monkeypatch):
+    for module in (facet_counts, entry_table, text_table):
+        monkeypatch.setattr(module, "COUNT_LIMIT", 2)
+    for _ in range(3):
+        make_event(db, schedule=[entry("Hall, Volos", -30), entry("Hall, Drama")])
+    make_event(db, schedule=[entry("Hall, Volos")])
+    facets = get_facets(client)
+    assert show(facets["city"]) == [("Drama", 2), ("Volos", 1)]
+    assert facets["city"][0]["countIsCapped"] is True
+    assert show(get_facets(client, "city=volos")["month"]) == [(day(30)[:7], 1)]
+
+
+@pytest.mark.parametrize("limit", [1, 4, 15])
+def test_capped_counts_are_those_of_the_lists(db, many, monkeypatch, limit):
+    for module in (facet_counts, entry_table, text_table):
+        monkeypatch.setattr(module, "COUNT_LIMIT", limit)
+    today, index, capped = utc_now().date(), LiveIndex(db), 0
+    first, last = f"{today + timedelta(days=90)}", f"{today + timedelta(days=500)}"
+    dates = {"dateFrom": first, "dateTo": last}
+    for query in ({}, {"category": "concert"}, {"search": "night"}, {"city": "a"}, dates):
+        request = load({**query, "facets": ALL})
+        empty = list_pages.FoundPage((), [], {})
+        found = facet_counts.add_facets(db, empty, request, today, index)
+        for name, values in found.envelope["facets"].items():
+            rest = {key: query[key] for key in query.keys() - OWN_PARAMETERS[name]}
+            for each in values:
+                narrowed = load({**rest, **each["query"], "limit": "1"})
+                total = list_pages.find_page(db, narrowed, today, index).envelope["total"]
+                assert each["count"] == min(total, limit), (query, name, each)
+                assert each.get("countIsCapped", False) == (total > limit)
+                capped += total > limit
+    assert capped

@@ -131,14 +131,15 @@ def assert_texts(index, matches, listed, limit):
         counts = Counter(text for event in listed for text in get_texts(event, facet))
         expected = sorted((-min(count, limit), text) for text, count in counts.items())[:9]
         found = index.find_frequent_texts(facet, matches, 9)
-        assert [(-each.events, each.key) for each in found] == expected, facet
+        assert [(-min(each.events, limit), each.key) for each in found] == expected, facet
+        assert all(each.events == counts[each.key] for each in found), facet
 
 
 @pytest.mark.parametrize("limit", [10_000, 40, 3])
 def test_the_index_counts_as_a_loop_over_all_events_does(monkeypatch, limit):
     for module in (entry_table, text_table):
         monkeypatch.setattr(module, "COUNT_LIMIT", limit)
-    monkeypatch.setattr(entry_table, "FIRST_COUNTED", 2 * limit)
+    monkeypatch.setattr(entry_table, "COUNTED_AT_ONCE", limit)
     rng = random.Random(limit)
     events = [draw_event(rng, event_id) for event_id in range(1, 201)]
     stored = {event["eventId"]: event for event in events}

@@ -33,8 +33,8 @@ from eventapp.events.types import IndexedEntry
 MAX_CELLS = 1_000
 # Rows are listed if they are no more than one in this many, else a mask takes less time.
 LISTED_ONE_IN = 8
-# Events are counted among the first selected entries, and among more until they exceed COUNT_LIMIT.
-FIRST_COUNTED, COUNTED_GROWTH = 2 * COUNT_LIMIT, 4
+# The entries of how many rows are compared at once, until enough events are counted.
+COUNTED_AT_ONCE = 16_384
 
 
 def _find_cells(entry: IndexedEntry) -> list[tuple[int, int]]:
@@ -147,7 +147,7 @@ class EntryTable:
         is_dense = any(postings.is_dense for postings in posting_lists)
         if is_dense or sum(map(len, found)) * LISTED_ONE_IN > len(self):
             return make_mask(posting_lists, len(self))
-        return np.concatenate([np.empty(0, np.intp), *found])
+        return np.concatenate([np.empty(0, np.int32), *found])
 
     def inside(self, box: Box) -> Selection:
         """Select the entries in a box."""
@@ -200,6 +200,10 @@ class EntryTable:
         owners[self._owners.values()[find_rows(selected)].astype(np.intp)] = True
         return owners
 
+    def count_before(self, day: date) -> int:
+        """Count the entries before a day, also of events that are no longer listed."""
+        return int(np.count_nonzero(self._days.values() < day.toordinal()))
+
     def make_counter(self, selected: Selection | None, events: Mask) -> "OwnerCounter":
         """Return a counter of the events in a mask, for choices among the selected entries.
 
@@ -222,32 +226,32 @@ class OwnerCounter:
             owners: the row of the event of each entry.
         """
         self._events, self._entries, self._owners = events, entries, owners
-        # For each counted event, the position of one of its entries; not set for other events.
-        self._positions = np.empty(len(events), np.intp)
 
     def count(self, selection: Selection) -> int:
         """Count the events with a selected entry; a count above COUNT_LIMIT may be too low.
 
         Such a count is above COUNT_LIMIT, too. For most of them the first entries are enough, so
-        the time does not grow with the table.
+        the time hardly grows with the table.
         """
-        rows, length = find_rows(selection), FIRST_COUNTED
-        while True:
-            count = self._count_events(rows[:length])
-            if count > COUNT_LIMIT or length >= len(rows):
-                return count
-            length *= COUNTED_GROWTH
+        rows, count, last_owner = np.sort(find_rows(selection)), 0, -1
+        for start in range(0, len(rows), COUNTED_AT_ONCE):
+            owners = self._find_owners(rows[start : start + COUNTED_AT_ONCE].astype(np.intp))
+            if len(owners):
+                # The entries of an event follow one another.
+                count += int(np.count_nonzero(owners[1:] != owners[:-1]))
+                count += int(owners[0] != last_owner)
+                last_owner = owners[-1]
+            if count > COUNT_LIMIT:
+                break
+        return count
 
-    def _count_events(self, rows: Rows) -> int:
-        """Count the events that have one of these entries, if it counts."""
-        if self._entries is not None:
-            rows = rows[np.flatnonzero(self._entries[rows])]
+    def _find_owners(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Return the row of the event of each of these entries that counts."""
         owners = self._owners[rows].astype(np.intp)
-        owners = owners[np.flatnonzero(self._events[owners])]
-        # Of the entries of one event, the last one sets the position.
-        positions = np.arange(len(owners))
-        self._positions[owners] = positions
-        return int(np.count_nonzero(self._positions[owners] == positions))
+        counts = self._events[owners]
+        if self._entries is not None:
+            counts &= self._entries[rows]
+        return owners[np.flatnonzero(counts)]
 
 
 def _list_cells(box: Box) -> list[tuple[int, int]]:

@@ -220,6 +220,10 @@ class EventIndex:
         active = np.frombuffer(self._active, np.bool_)
         return self._facet_texts.find_most_frequent(facet, matches.mask, active, limit)
 
+    def count_entries_before(self, day: date) -> int:
+        """Count the schedule entries before a day, also of events that are no longer listed."""
+        return self._entries.count_before(day)
+
     def find(self, filters: Sequence[Filter], query: SearchQuery | None) -> Matches:
         """Return the listed events that match all filters and the search.
 

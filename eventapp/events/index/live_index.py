@@ -153,6 +153,14 @@ class LiveIndex:
         """
         return self._search(query, today, lambda index: index.count_each(common, choices, query))
 
+    def count_entries_before(self, today: date) -> int | None:
+        """Return no less than how many schedule entries of listed events were before today.
+
+        Returns:
+            None if there is no index.
+        """
+        return self._query(today, lambda index: index.count_entries_before(today))
+
     def _search(
         self, query: SearchQuery | None, today: date, read: Callable[[EventIndex], Result]
     ) -> Result | None:

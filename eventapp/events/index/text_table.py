@@ -17,6 +17,9 @@ from eventapp.core.paging import COUNT_LIMIT
 from eventapp.core.textsearch import fold_text
 from eventapp.events.index.postings import Mask
 
+# The texts of this many rows are counted at a time, which the processor has in its cache.
+CHUNK_LENGTH = 16_384
+
 
 class TextCount(NamedTuple):
     """How many events have a text.
@@ -24,7 +27,7 @@ class TextCount(NamedTuple):
     Attributes:
         key: the folded text.
         text: the text as most of all listed events spell it.
-        events: the number of events among those that were asked for, at most COUNT_LIMIT.
+        events: the number of events among those that were asked for.
     """
 
     key: str
@@ -111,13 +114,14 @@ class TextTable:
             mask: some of the active rows.
             active: the rows that were not removed.
         """
-        counts = np.minimum(self._count_texts(mask, active), COUNT_LIMIT)
+        all_counts = self._count_texts(mask, active)
+        counts = np.minimum(all_counts, COUNT_LIMIT)
         found = np.flatnonzero(counts)
         if len(found) > limit:
             lowest = np.partition(counts, -limit)[-limit]
             found = np.flatnonzero(counts >= max(lowest, 1))
         best = nsmallest(limit, found.tolist(), key=lambda n: (-int(counts[n]), self.keys[n]))
-        return [TextCount(self.keys[n], self.choose_spelling(n), int(counts[n])) for n in best]
+        return [TextCount(self.keys[n], self.choose_spelling(n), int(all_counts[n])) for n in best]
 
     def _count_texts(self, mask: Mask, active: Mask) -> npt.NDArray[np.int64]:
         """Return how many rows in a mask have each text; arguments as for `find_most_frequent`."""
@@ -129,14 +133,21 @@ class TextTable:
 
     def _count_texts_of(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """Return how many of these rows have each text."""
-        if not len(rows):
-            return np.zeros(len(self.keys), np.int64)
+        counts = np.zeros(len(self.keys), np.int64)
+        chunk_length = max(CHUNK_LENGTH, len(counts))
+        for start in range(0, len(rows), chunk_length):
+            texts = self._list_texts(rows[start : start + chunk_length])
+            counts += np.bincount(texts, minlength=len(counts))
+        return counts
+
+    def _list_texts(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
+        """Return the texts of these rows, one row after another."""
         row_starts = np.frombuffer(self._row_starts, np.int64)
         starts = row_starts[rows]
         lengths = row_starts[rows + 1] - starts
-        # The positions of each row's spellings follow one another.
+        # Where the texts of each row end among those that are returned.
         ends = np.cumsum(lengths)
         positions = np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
         spellings = np.frombuffer(self._spellings_of_rows, np.int32)[positions]
-        texts = np.frombuffer(self._texts_of_spellings, np.int32)[spellings]
-        return np.bincount(texts, minlength=len(self.keys))
+        texts: npt.NDArray[np.int32] = np.frombuffer(self._texts_of_spellings, np.int32)[spellings]
+        return texts
