@@ -53,13 +53,13 @@ class SharedBody:
         Args:
             favorites: the eventIds of the caller's favorites, also those of other events.
         """
+        if favorites.isdisjoint(self.event_ids):
+            return self.plain
         changed = [
             offset
             for event_id, offset in zip(self.event_ids, self.offsets, strict=True)
             if event_id in favorites
         ]
-        if not changed:
-            return self.plain
         etag = make_etag(f"{self.plain.etag} {changed}".encode())
         return EventsBody(_replace_values(self.plain.body, changed), etag)
 
@@ -98,9 +98,9 @@ def make_shared_body(plain: bytes, event_ids: Sequence[int]) -> SharedBody:
 
 def _replace_values(plain: bytes, offsets: Sequence[int]) -> bytes:
     """Return the JSON with `true` in place of the `false` at each of these positions."""
-    view, parts, start = memoryview(plain), list[bytes | memoryview](), 0
+    view, parts, start = memoryview(plain), list[memoryview](), 0
     for offset in offsets:
-        parts += (view[start:offset], _TRUE)
+        parts.append(view[start:offset])
         start = offset + len(_FALSE)
     parts.append(view[start:])
-    return b"".join(parts)
+    return _TRUE.join(parts)
