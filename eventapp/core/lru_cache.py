@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 SHARES: Mapping[str, int] = {
     "events": 40,
     "pages": 6,
-    # Recommendations of the ten categories, with up to 500 events each, take 5.5 MB, and 4.5 MB as
+    # Recommendations of the ten categories, with up to 500 events each, take 5.7 MB, and 4.7 MB as
     # the Android app reads them.
     "rendered pages": 18,
     "android events": 13,

@@ -16,6 +16,8 @@ from eventapp.core.json import make_etag
 FAVORITED = {False: b',"favorited":false,', True: b',"favorited":true,'}
 _FALSE, _TRUE = b"false", b"true"
 _VALUE_OFFSET = FAVORITED[False].index(_FALSE)
+# The approximate bytes that the id and the position of an event take.
+_POSITION_BYTES = 45
 
 
 class EventsBody(NamedTuple):
@@ -42,7 +44,7 @@ class SharedBody:
     @property
     def size_bytes(self) -> int:
         """The approximate bytes of memory that the JSON and the positions take."""
-        return len(self.plain.body) + 45 * len(self.event_ids)
+        return len(self.plain.body) + _POSITION_BYTES * len(self.event_ids)
 
     def show(self, favorites: frozenset[int]) -> EventsBody:
         """Return the JSON for a caller. Nothing is copied if it has no favorite of the caller.
