@@ -13,7 +13,7 @@ one that the right password was compared with.
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Sequence
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -30,6 +30,7 @@ from eventapp.core.access.passwords import (
     verify_password,
 )
 from eventapp.core.batched_reads import BatchedReads
+from eventapp.core.batching import Batcher
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
@@ -43,6 +44,8 @@ OPEN_ATTEMPTS, ROLE_ATTEMPTS, CHANGE_ATTEMPTS = 5, 20, 5
 USER_WRITE_LIFETIME = timedelta(minutes=10)
 # The id of a session, and the id of its user.
 SessionKey = tuple[ObjectId, ObjectId]
+# The use of a session: the database, the id of the session, and the time.
+_Use = tuple[Db, ObjectId, datetime]
 
 
 def log_in(
@@ -358,12 +361,16 @@ def find_active_session(db: Db, session_id: ObjectId, now: datetime) -> ActiveSe
 class SessionReader:
     """Find active sessions, with one query for requests that arrive at the same time.
 
+    Their use is recorded with one write for such requests, too: at the beginning of a sale, most
+    sessions are used for the first time in a while.
+
     A session is always read after the request that needs it has arrived. So a request that arrives
     after a log-out was answered never finds the session that the log-out ended.
     """
 
     def __init__(self) -> None:
         self._reads: BatchedReads[SessionKey, ActiveSession] = BatchedReads(_find_active)
+        self._uses: Batcher[_Use, None] = Batcher(_record_uses)
 
     def load_session(
         self, db: Db, session_id: ObjectId, user_id: ObjectId, now: datetime
@@ -380,7 +387,7 @@ class SessionReader:
         """
         session = self._reads.find(db, (session_id, user_id))
         if session and rules.is_use_due(session.get("lastUsedAt"), now):
-            store_sessions.record_use(db, session_id, now)
+            self._uses.submit("uses", (db, session_id, now))
         return session
 
 
@@ -388,6 +395,13 @@ def _find_active(db: Db, keys: Collection[SessionKey]) -> dict[SessionKey, Activ
     """Return those of these sessions that are active now."""
     found = store_sessions.find_active_many(db, dict(keys), utc_now())
     return {key: found[key[0]] for key in keys if key[0] in found}
+
+
+def _record_uses(_key: Hashable, uses: Sequence[_Use]) -> Sequence[None]:
+    db, _id, _now = uses[0]
+    latest = max(now for _db, _id, now in uses)
+    store_sessions.record_uses(db, [session_id for _db, session_id, _now in uses], latest)
+    return [None] * len(uses)
 
 
 def store_user_writes(db: Db, user_ids: Collection[ObjectId]) -> None:

@@ -1,6 +1,6 @@
 """Queries on the `sessions` collection. A session is active until it expires or is deleted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -140,9 +140,10 @@ def find_page(
     return list(_sessions(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
 
 
-def record_use(db: Db, session_id: ObjectId, now: datetime) -> None:
-    """Record the use of a session, unless a later one is recorded."""
-    _sessions(db).update_one({"_id": session_id}, {"$max": {"lastUsedAt": now}})
+def record_uses(db: Db, session_ids: Sequence[ObjectId], now: datetime) -> None:
+    """Record the use of sessions, except where a later one is recorded."""
+    where = {"_id": {"$in": session_ids}}
+    _sessions(db).update_many(where, {"$max": {"lastUsedAt": now}})
 
 
 def extend(db: Db, session_id: ObjectId, *, now: datetime, expires_at: datetime) -> bool:

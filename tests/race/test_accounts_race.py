@@ -1,5 +1,6 @@
 """Calls on one account in several threads have one winner and leave no contradiction."""
 
+import time
 from datetime import timedelta
 from functools import partial
 from threading import Barrier
@@ -306,6 +307,29 @@ def test_every_session_says_that_its_user_has_joined_a_team(db):
         assert all(each["hasJoinedTeam"] for each in found)
 
 
+def test_the_use_of_every_session_is_recorded_in_few_writes(db, monkeypatch):
+    before, reader, writes = utc_now() - DAY, sessions.SessionReader(), []
+    users = [register(db, number) for number in range(16)]
+    opened = [sessions.open_session(db, user, now=before, lifetime=2 * DAY) for user in users]
+    record_uses = store_sessions.record_uses
+
+    def record_slowly(db, session_ids, now):
+        writes.append(session_ids)
+        time.sleep(0.2)
+        record_uses(db, session_ids, now)
+
+    monkeypatch.setattr(store_sessions, "record_uses", record_slowly)
+    run_concurrently(
+        *(
+            partial(reader.load_session, db, session["_id"], session["userId"], utc_now())
+            for session in opened
+        )
+    )
+    assert db.sessions.count_documents({"lastUsedAt": {"$gt": before}}) == len(opened)
+    assert sum(map(len, writes)) == len(opened)
+    assert len(writes) < len(opened) / 2
+
+
 def test_a_session_that_is_used_while_it_is_ended_does_not_stay(db):
     """A server may delete nothing, and report no conflict, if a document changes meanwhile."""
     user = register(db)
@@ -313,7 +337,7 @@ def test_a_session_that_is_used_while_it_is_ended_does_not_stay(db):
         session = sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
         ended, _used = run_concurrently(
             partial(store_sessions.end, db, user["_id"], session["_id"]),
-            partial(store_sessions.record_use, db, session["_id"], utc_now()),
+            partial(store_sessions.record_uses, db, [session["_id"]], utc_now()),
         )
         assert ended
         assert db.sessions.count_documents({}) == 0
