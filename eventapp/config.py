@@ -272,7 +272,7 @@ class Config:
         "production it needs SMTP_URL.",
     )
     cache_mb: int = setting(
-        "40",
+        "36",
         Range(10, 100_000),
         help="Memory that the caches of a server process may take, in MB (docs/caching.md).",
     )

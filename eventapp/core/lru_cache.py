@@ -11,13 +11,13 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 # How the caches that are bounded in bytes share the memory of a process, in percent.
 SHARES: Mapping[str, int] = {
-    "events": 40,
-    "pages": 6,
+    "events": 43,
+    "pages": 4,
     # Recommendations of the ten categories, with up to 500 events each, take 5.7 MB, and 4.7 MB as
     # the Android app reads them.
     "rendered pages": 18,
-    "android events": 13,
-    "favorites": 6,
+    "android events": 14,
+    "favorites": 4,
     "sale states": 13,
     "compressed bodies": 4,
 }
@@ -32,7 +32,7 @@ class CacheBudget:
         megabytes: the greatest total size of all values in all caches, in MB (10^6 bytes).
     """
 
-    megabytes: int = 40
+    megabytes: int = 36
 
     def get_bytes(self, cache: str) -> int:
         """Return the bytes that a cache may take; its name is one of SHARES."""

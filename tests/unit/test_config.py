@@ -55,7 +55,7 @@ DEFAULTS = {
     "SMTP_URL": "",
     "MAIL_FROM": "",
     "WEBHOOK_ALLOW_PRIVATE": "false",
-    "CACHE_MB": "40",
+    "CACHE_MB": "36",
     "CACHE_URL": "",
     "DEMO_OPEN": "false",
     "LOG_LEVEL": "info",
