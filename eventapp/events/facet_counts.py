@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
@@ -29,7 +29,7 @@ from eventapp.events.filter_types import EntryFilter, Filter
 from eventapp.events.filters import CategoryFilter, PriceFilter, TagsFilter, load_filter
 from eventapp.events.index.event_index import EventIndex
 from eventapp.events.index.facet_texts import TextFacet
-from eventapp.events.index.live_index import MAX_INDEXED, LiveIndex
+from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.index.text_table import TextCount
 from eventapp.events.list_pages import FoundPage
 from eventapp.events.list_requests import ListRequest
@@ -64,12 +64,19 @@ class Candidate(NamedTuple):
     Attributes:
         value: as it is shown.
         query: the query parameters that narrow a list to it.
-        known_count: a number of events of the list that certainly meet it.
+        least: how many events of the list at least have the value.
+        is_exact: whether no more than these have it.
     """
 
     value: str
     query: Mapping[str, str]
-    known_count: int = 0
+    least: int = 0
+    is_exact: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the count is known as far as it is shown."""
+        return self.is_exact or self.least > COUNT_LIMIT
 
 
 def add_facets(
@@ -139,12 +146,10 @@ class _FacetCounter:
             if choice := self._make_filter(filter_class, candidate.query):
                 candidates.append(candidate)
                 choices.append(choice)
-        # Above the limit, the exact count is not shown.
-        counts = [each.known_count for each in candidates]
-        unknown = [n for n, count in enumerate(counts) if count <= COUNT_LIMIT]
-        for n, count in zip(
-            unknown, self._count_each(others, [choices[n] for n in unknown]), strict=True
-        ):
+        uncounted = [n for n, each in enumerate(candidates) if not each.is_counted]
+        counts = [each.least for each in candidates]
+        found = self._count_each(others, [choices[n] for n in uncounted])
+        for n, count in zip(uncounted, found, strict=True):
             counts[n] = count
         counted = list(zip(counts, candidates, strict=True))
         counted.sort(key=lambda each: -min(each[0], COUNT_LIMIT))
@@ -195,42 +200,40 @@ class _FacetCounter:
         return list_pages.count_rows(self._db, request, self._today, self._index, self._own_scope)
 
     def find_texts(self, facet: TextFacet, filters: tuple[Filter, ...]) -> list[TextCount]:
-        """Return the most frequent texts of the list with these filters, by their keys.
-
-        Returns:
-            Each with how many events certainly are in the list narrowed to the text.
-        """
-        found, not_certain = cast(list[TextCount] | None, None), MAX_INDEXED
+        """Return the most frequent texts of the list with these filters, by their keys."""
+        found: list[TextCount] | None = None
         if self._is_indexed:
             found = self._index.find_frequent_texts(
                 facet, filters, self._request.search_query, self._today, MAX_CANDIDATES
             )
-            not_certain = self._count_not_certain(facet, filters)
         elif self._rows is not None:
             upcoming = self._request.upcoming
             applied = require_upcoming(filters, self._today) if upcoming else filters
             matches = self._rows.find(applied, None)
             found = self._rows.find_frequent_texts(facet, matches, MAX_CANDIDATES)
         if found is None:
+            self._is_indexed = False
             if filters not in self._samples:
                 events = self._read(filters, MAX_SAMPLED)
                 self._samples[filters] = self._index.index_events(events)
             sample = self._samples[filters]
             found = sample.find_frequent_texts(facet, sample.find((), None), MAX_COUNTED_TEXTS)
-        certain = [each._replace(events=max(each.events - not_certain, 0)) for each in found]
-        return sorted(certain, key=lambda each: each.key)
+        return sorted(found, key=lambda each: each.key)
 
-    def _count_not_certain(self, facet: TextFacet, filters: Sequence[Filter]) -> int:
-        """Return how many events with a text of the list may have it in another schedule entry.
+    def knows_entries(self, filters: tuple[Filter, ...], first: date) -> bool:
+        """Return whether the list has all events of the index with an entry from this day on.
 
-        That is in an entry that is over, or that does not meet the other filters of entries.
+        That is if it is no day before today, and none of these filters compares entries. Then the
+        counts of the texts of such entries are those of the list.
         """
-        if facet == "tags":
-            return 0
-        past = self._index.count_entries_before(self._today)
-        if past is None or any(isinstance(each, EntryFilter) for each in filters):
-            return MAX_INDEXED
-        return past
+        is_alone = not any(isinstance(each, EntryFilter) for each in filters)
+        return self._is_indexed and is_alone and first >= self._today
+
+    def count_past(self, filters: tuple[Filter, ...]) -> int | None:
+        """Count the entries that are over; None if the list also lacks other entries."""
+        if not self.knows_entries(filters, self._today):
+            return None
+        return self._index.count_entries_before(self._today)
 
 
 def _present(count: int, candidate: Candidate) -> JsonObject:
@@ -252,16 +255,18 @@ def _list_prices(_counter: _FacetCounter, _others: tuple[Filter, ...]) -> Iterab
 
 
 def _list_cities(counter: _FacetCounter, others: tuple[Filter, ...]) -> Iterable[Candidate]:
-    found = counter.find_texts("city", others)
-    return [Candidate(each.text, {"city": each.text}, each.events) for each in found]
+    found, past = counter.find_texts("city", others), counter.count_past(others)
+    for each in found:
+        # An event may have the text of the city in an entry that is over.
+        least = 0 if past is None else max(each.events - past, 0)
+        yield Candidate(each.text, {"city": each.text}, least)
 
 
 def _list_tags(counter: _FacetCounter, others: tuple[Filter, ...]) -> Iterable[Candidate]:
-    found = counter.find_texts("tags", others)
     # A comma separates the tags of the parameter, so no query finds a tag that contains one.
     return [
         Candidate(each.text, {"tags": each.text}, each.events)
-        for each in found
+        for each in counter.find_texts("tags", others)
         if "," not in each.text
     ]
 
@@ -271,7 +276,10 @@ def _list_months(counter: _FacetCounter, others: tuple[Filter, ...]) -> Iterable
         first = date.fromisoformat(f"{each.text}-01")
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         query = {"dateFrom": first.isoformat(), "dateTo": last.isoformat()}
-        yield Candidate(each.text, query, each.events)
+        if counter.knows_entries(others, first):
+            yield Candidate(each.text, query, each.events, is_exact=True)
+        else:
+            yield Candidate(each.text, query)
 
 
 ListCandidates = Callable[[_FacetCounter, tuple[Filter, ...]], Iterable[Candidate]]

@@ -211,6 +211,8 @@ class EntryTable:
             selected: None selects all entries.
         """
         mask = None if selected is None else self._make_mask(selected)
+        if mask is not None and mask.all():
+            mask = None
         return OwnerCounter(events, mask, self._owners.values())
 
 
