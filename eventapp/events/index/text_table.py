@@ -8,7 +8,7 @@ left stays in the table until the index is built anew.
 from array import array
 from collections.abc import Iterable
 from heapq import nsmallest
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from eventapp.core.textsearch import fold_text
 from eventapp.events.index.postings import Mask
 
 # The texts of this many rows are counted at a time, which the processor has in its cache.
-CHUNK_LENGTH = 16_384
+CHUNK_LENGTH = 65_536
 
 
 class TextCount(NamedTuple):
@@ -133,21 +133,23 @@ class TextTable:
 
     def _count_texts_of(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """Return how many of these rows have each text."""
-        counts = np.zeros(len(self.keys), np.int64)
-        chunk_length = max(CHUNK_LENGTH, len(counts))
+        spelling_count = len(self._spellings)
+        counts = np.zeros(spelling_count, np.int64)
+        chunk_length = max(CHUNK_LENGTH, spelling_count)
         for start in range(0, len(rows), chunk_length):
-            texts = self._list_texts(rows[start : start + chunk_length])
-            counts += np.bincount(texts, minlength=len(counts))
-        return counts
+            spellings = self._list_spellings(rows[start : start + chunk_length])
+            counts += np.bincount(spellings, minlength=spelling_count)
+        texts = np.frombuffer(self._texts_of_spellings, np.int32)
+        return np.bincount(texts, counts, minlength=len(self.keys)).astype(np.int64)
 
-    def _list_texts(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
-        """Return the texts of these rows, one row after another."""
+    def _list_spellings(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
+        """Return the spellings that these rows have, one row after another."""
         row_starts = np.frombuffer(self._row_starts, np.int64)
         starts = row_starts[rows]
         lengths = row_starts[rows + 1] - starts
-        # Where the texts of each row end among those that are returned.
+        # Where the spellings of each row end among those that are returned.
         ends = np.cumsum(lengths)
-        positions = np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
+        positions = np.repeat(starts - ends + lengths, lengths)
+        positions += np.arange(len(positions))
         spellings = np.frombuffer(self._spellings_of_rows, np.int32)[positions]
-        texts: npt.NDArray[np.int32] = np.frombuffer(self._texts_of_spellings, np.int32)[spellings]
-        return texts
+        return cast(npt.NDArray[np.int32], spellings)
