@@ -1,7 +1,6 @@
 """Returned tickets are offered to those who wait: in order, for a time, whole or in part."""
 
 from itertools import count, pairwise
-from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.bookings_factories import (
     stock_of,
 )
 from tests.factories import day
+from tests.seen_library import replace_seen
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -245,7 +245,7 @@ def test_each_offer_of_a_long_run_has_its_own_time(db, app, people, holder, monk
     for person in people[:4]:
         person.wait(1, 1)
     ticks = count(0, 10)
-    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    replace_seen(monkeypatch, clock, "time", monotonic=lambda: next(ticks))
     holder.cancel(booking)
     monkeypatch.undo()
     made = [offer["createdAt"] for offer in db.bookings.find({"status": "held"})]
