@@ -153,8 +153,8 @@ def test_the_index_counts_as_a_loop_over_all_events_does(monkeypatch, limit):
 
 def test_a_search_is_scored_once_until_an_event_is_added(monkeypatch):
     index, words, calls = EventIndex([event_of(1)]), parse_search("jazz"), []
-    score = index._vocabulary.score
-    monkeypatch.setattr(index._vocabulary, "score", lambda *args: calls.append(1) or score(*args))
+    find = index._vocabulary.find
+    monkeypatch.setattr(index._vocabulary, "find", lambda *args: calls.append(1) or find(*args))
     for _again in range(2):
         assert index.find((), words).count == 1
     assert index.count_each((), make_filters({"category": "concert"}), words) == [1]

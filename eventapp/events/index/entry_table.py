@@ -26,6 +26,7 @@ from eventapp.events.index.postings import (
     PostingList,
     Rows,
     make_mask,
+    make_row_mask,
 )
 from eventapp.events.types import IndexedEntry
 
@@ -185,9 +186,7 @@ class EntryTable:
         """Return a mask of the rows of the table that is set for the selected ones."""
         if is_mask(selection):
             return cast(Mask, selection)
-        mask = np.zeros(len(self), np.bool_)
-        mask[selection] = True
-        return mask
+        return make_row_mask(cast(Rows, selection), len(self))
 
     def freeze(self, selected: Selection) -> SelectedEntries:
         """Return the selected entries for use while the table changes."""
@@ -196,9 +195,8 @@ class EntryTable:
 
     def find_owners(self, selected: Selection, event_count: int) -> Mask:
         """Return the mask of the rows of the index whose events have a selected entry."""
-        owners = np.zeros(event_count, np.bool_)
-        owners[self._owners.values()[find_rows(selected)].astype(np.intp)] = True
-        return owners
+        owners = self._owners.values()[find_rows(selected)]
+        return make_row_mask(owners.astype(np.intp), event_count)
 
     def count_before(self, day: date) -> int:
         """Count the entries before a day, also of events that are no longer listed."""

@@ -40,7 +40,7 @@ from eventapp.events.index.postings import (
 )
 from eventapp.events.index.suggestions import SuggestionIndex, Suggestions
 from eventapp.events.index.text_table import TextCount
-from eventapp.events.index.vocabulary import Scores, Vocabulary
+from eventapp.events.index.vocabulary import ScoredRows, Vocabulary
 from eventapp.events.relevance import NO_TEXTS, find_marks
 from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import (
@@ -89,9 +89,9 @@ class EventIndex:
         # Equal tuples of empty stocks are stored once.
         self._distinct_empty_stocks = dict[tuple[bool, ...], tuple[bool, ...]]()
         self._vocabulary = Vocabulary()
-        # The scores of the last search, with the search and the number of rows. They stay right
-        # while no row is added, because the words of a row never change.
-        self._last_scores: tuple[tuple[SearchQuery, int], Scores] | None = None
+        # What the last search found, with the search and the number of rows. It stays right while
+        # no row is added, because the words of a row never change.
+        self._last_found: tuple[tuple[SearchQuery, int], ScoredRows] | None = None
         self._facets = Facets(FACETS)
         self._suggestions = SuggestionIndex()
         self._facet_texts = FacetTexts(self._suggestions.tags)
@@ -232,14 +232,14 @@ class EventIndex:
                 None matches all events.
         """
         events, entries = self._select(filters)
-        mask = self._join(events, entries)
-        scores = None
+        mask, found = self._join(events, entries), None
         if query:
-            scores = self._score(query) * mask
-            mask = scores > 0
+            found = self._search(query)
+            found = found.keep(found.take(mask))
+            mask = found.make_mask(len(mask))
         ids, sorted_count = self._event_ids.values(), self._sorted_count
         frozen = None if entries is None else self._entries.freeze(entries)
-        return Matches(ids, sorted_count, mask, len(self), scores, frozen)
+        return Matches(ids, sorted_count, mask, len(self), found, frozen)
 
     def correct(self, query: SearchQuery) -> str:
         """Return the search with misspelled words replaced by words of listed events.
@@ -247,7 +247,8 @@ class EventIndex:
         It is empty if there is nothing to correct, or if a listed event contains a word.
         """
         active = np.frombuffer(self._active, np.bool_)
-        if self._vocabulary.score(replace(query, excluded=()), len(active))[active].any():
+        found = self._vocabulary.find(replace(query, excluded=()), len(active))
+        if found.keep(found.take(active)).scores.any():
             return ""
         corrections = self._vocabulary.correct(query, active)
         return spell_search(query, corrections) if corrections else ""
@@ -265,7 +266,7 @@ class EventIndex:
         """
         events, entries = self._select(common)
         if query:
-            events &= self._score(query) > 0
+            events &= self._search(query).make_mask(len(events))
         entry_choices = [each for each in choices if isinstance(each, EntryFilter)]
         if entry_choices:
             counter = self._entries.make_counter(entries, events)
@@ -274,12 +275,12 @@ class EventIndex:
         event_choices = [each for each in choices if isinstance(each, EventFilter)]
         return [rows.count_in_all(each.look_up(self._facets)) for each in event_choices]
 
-    def _score(self, query: SearchQuery) -> Scores:
-        """Return the score of each row, also of inactive ones; nobody may change the array."""
+    def _search(self, query: SearchQuery) -> ScoredRows:
+        """Return the rows that a search finds, also inactive ones; nobody may change the arrays."""
         key = query, len(self._event_ids)
-        if self._last_scores is None or self._last_scores[0] != key:
-            self._last_scores = key, self._vocabulary.score(*key)
-        return self._last_scores[1]
+        if self._last_found is None or self._last_found[0] != key:
+            self._last_found = key, self._vocabulary.find(*key)
+        return self._last_found[1]
 
     def _select(self, filters: Sequence[Filter]) -> tuple[Mask, Selection | None]:
         """Return the listed events and the entries (None for all) that match filters."""

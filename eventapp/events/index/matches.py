@@ -10,7 +10,7 @@ from eventapp.core.geography import Position
 from eventapp.events.index.distances import EventDistances
 from eventapp.events.index.entry_table import SelectedEntries
 from eventapp.events.index.postings import Mask
-from eventapp.events.index.vocabulary import Scores
+from eventapp.events.index.vocabulary import ScoredRows
 
 # The first matches are searched in a prefix of the mask, which grows until it contains enough of
 # them. The first page seldom needs more than the first 4,096 rows.
@@ -27,8 +27,7 @@ class Matches:
             the rest are in no order.
         mask: for each row, whether it matches.
         listed_count: how many events are listed in all.
-        scores: the relevance of each row, 0 for one that does not match. None for a query without
-            words.
+        found: the matches with their relevance; None for a query without words.
         entries: the schedule entries that satisfy the filters of entries; None without such a
             filter.
     """
@@ -37,7 +36,7 @@ class Matches:
     sorted_count: int
     mask: Mask
     listed_count: int
-    scores: Scores | None = None
+    found: ScoredRows | None = None
     entries: SelectedEntries | None = None
 
     @cached_property
@@ -74,9 +73,9 @@ class Matches:
         return ids
 
     def after_id(self, event_id: int, direction: int) -> "Matches":
-        """Return the matches that follow this eventId in that direction."""
+        """Return the matches after this eventId in that direction, without their relevance."""
         follows = self.event_ids > event_id if direction > 0 else self.event_ids < event_id
-        return replace(self, mask=self.mask & follows)
+        return replace(self, mask=self.mask & follows, found=None)
 
     # By distance.
 
@@ -95,39 +94,39 @@ class Matches:
             limit: how many to return.
             skip: how many of the best to leave out.
         """
-        if not limit or self.scores is None:
+        if not limit or self.found is None:
             return []
-        rows = self._find_best_rows(skip + limit, self.scores)
-        ids, scores = self.event_ids[rows], self.scores[rows].astype(np.int64)
+        best = self._find_best(skip + limit, self.found)
+        ids, scores = best.take(self.event_ids), best.scores.astype(np.int64)
         order = np.lexsort((ids, -scores))[skip : skip + limit]
         return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
     def after_score(self, score: int, event_id: int) -> "Matches":
         """Return the matches of a search that follow the one with this score and eventId."""
-        assert self.scores is not None
-        ties = (self.scores == score) & (self.event_ids > event_id)
-        mask = self.mask & ((self.scores < score) | ties)
-        return replace(self, mask=mask, scores=self.scores * mask)
+        assert self.found is not None
+        scores, ids = self.found.scores, self.found.take(self.event_ids)
+        found = self.found.keep((scores < score) | ((scores == score) & (ids > event_id)))
+        return replace(self, mask=found.make_mask(len(self.mask)), found=found)
 
-    def _find_best_rows(self, limit: int, scores: Scores) -> npt.NDArray[np.intp]:
-        """Return the rows of the best `limit` matches, in no order, without sorting all.
+    def _find_best(self, limit: int, found: ScoredRows) -> ScoredRows:
+        """Return the best `limit` matches, in no order, without sorting all.
 
         Among equal scores, lower eventIds are better.
         """
         if self.count <= limit:
-            return np.flatnonzero(self.mask)
-        threshold = int(scores.max())
-        while np.count_nonzero(scores >= threshold) < limit:
+            return found.list_best(1)
+        threshold = int(found.scores.max())
+        while np.count_nonzero(found.scores >= threshold) < limit:
             threshold = threshold * 7 // 8
-        candidates = np.flatnonzero(scores >= threshold)
-        candidate_scores = scores[candidates]
-        nth = len(candidate_scores) - limit
-        lowest_score = np.partition(candidate_scores, nth)[nth]
-        better = candidates[candidate_scores > lowest_score]
-        ties = candidates[candidate_scores == lowest_score]
-        missing = limit - len(better)
-        lowest_ids = np.argpartition(self.event_ids[ties], missing - 1)[:missing]
-        return np.concatenate((better, ties[lowest_ids]))
+        found = found.list_best(threshold)
+        nth = len(found.scores) - limit
+        lowest_score = np.partition(found.scores, nth)[nth]
+        is_best = found.scores > lowest_score
+        ties = np.flatnonzero(found.scores == lowest_score)
+        missing = limit - np.count_nonzero(is_best)
+        lowest_ids = np.argpartition(found.take(self.event_ids)[ties], missing - 1)[:missing]
+        is_best[ties[lowest_ids]] = True
+        return found.keep(is_best)
 
 
 def _find_first_rows(mask: Mask, limit: int) -> npt.NDArray[np.intp]:

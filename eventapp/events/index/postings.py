@@ -115,6 +115,13 @@ def make_empty_bitmap(length: int) -> Bitmap:
     return np.zeros(-(-length // 64) * 8, np.uint8)
 
 
+def make_row_mask(rows: Rows, length: int) -> Mask:
+    """Return a mask of this many rows that is set for these rows."""
+    mask = np.zeros(length, np.bool_)
+    mask[rows] = True
+    return mask
+
+
 def make_mask(posting_lists: Sequence[PostingList], length: int) -> Mask:
     """Return a mask of this many rows that is set for the rows in any of the lists."""
     dense = [each for each in posting_lists if each.is_dense]
