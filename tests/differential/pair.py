@@ -119,11 +119,10 @@ class Clock:
 def fixed_clock(shown: Clock) -> Iterator[None]:
     """Let the applications read `shown`, and take the clocks of their stores for the same."""
     with ExitStack() as stack:
-        for name, value in (
-            ("datetime", SimpleNamespace(now=lambda _zone: shown.now)),
-            ("time", SimpleNamespace(monotonic=lambda: 0.0)),
-        ):
-            stack.enter_context(mock.patch.object(clock, name, value))
+        fixed_time = SimpleNamespace(
+            monotonic=lambda: 0.0, time_ns=lambda: round(shown.now.timestamp() * 1000) * 1_000_000
+        )
+        stack.enter_context(mock.patch.object(clock, "time", fixed_time))
         stack.enter_context(mock.patch.object(ServerClock, "_measure", return_value=timedelta()))
         yield
 
