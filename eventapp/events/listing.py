@@ -58,8 +58,7 @@ def list_events(
         found = add_facets(db, found, request, today, event_cache.index, own_scope)
         body = json.dumps(present_page(db, found, actor, image_base_url, now))
         return body, make_etag(body)
-    page = event_cache.show_page(request, now, actor, image_base_url)
-    return page.body, page.etag
+    return event_cache.load_page(request, now, actor, image_base_url).show()
 
 
 def _make_own_scope(request: ListRequest, actor: Actor, today: date) -> Query:

@@ -135,7 +135,7 @@ def test_the_events_of_a_list_are_looked_up_in_one_call(client, db, start, reads
     get = cache.get
     monkeypatch.setattr(cache, "get", lambda names: calls.append(len(names)) or get(names))
     request = ListRequest(search="jazz", sort_by="eventId", descending=True)
-    body = other.show_page(request, utc_now(), Actor(), "").body
+    body = other.load_page(request, utc_now(), Actor(), "").show().body
     assert [body.count(b'"title":"Jazz %d"' % number) for number in range(5)] == [1] * 5
     assert (calls, reads) == ([5], [1, 2, 3, 5, 4])
 

@@ -176,18 +176,6 @@ class EventCache:
 
     # Pages of the list.
 
-    def show_page(
-        self,
-        request: ListRequest,
-        now: datetime,
-        actor: Actor,
-        image_base_url: str,
-        *,
-        is_bare: bool = False,
-    ) -> EventsBody:
-        """Return a page of the public list as JSON for this caller, as `load_page`."""
-        return self.load_page(request, now, actor, image_base_url, is_bare=is_bare).show()
-
     def load_page(
         self,
         request: ListRequest,
@@ -269,7 +257,7 @@ class EventCache:
         return event.to_json(image_base_url, favorited=event_id in favorite_ids)
 
     def peek_page(self, request: ListRequest, image_base_url: str) -> EventsBody | None:
-        """Return what `show_page` shows to a caller without a token or device id.
+        """Return what `load_page` gives a caller without a token or device id.
 
         Args:
             request: as it was parsed, for the public list.

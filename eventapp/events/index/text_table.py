@@ -51,8 +51,8 @@ class TextTable:
         self._texts_of_spellings, self._spelling_counts = array("i"), array("i")
         # The numbers of the spellings of each text.
         self._spellings_of_texts = list[tuple[int, ...]]()
-        # The spellings that the rows have, and where those of each row begin. The
-        # last number is where those of the next row would begin.
+        # The spellings that the rows have, and where those of each row begin. The last number is
+        # where those of the next row would begin.
         self._spellings_of_rows, self._row_starts = array("i"), array("q", [0])
 
     def add(self, spellings: Iterable[str]) -> None:

@@ -162,9 +162,7 @@ class Vocabulary:
         else:
             found = _score_listed_rows(groups)
         if query.excluded:
-            excluded = np.zeros(length, np.uint8)
-            for postings in self._get_all(query.excluded):
-                postings.collect(excluded)
+            excluded = _collect(self._get_all(query.excluded), length)
             found = found.keep(found.take(excluded) == 0)
         return found
 
@@ -215,14 +213,19 @@ class Vocabulary:
 _Group = tuple[Sequence[TermPostings], npt.NDArray[np.uint16]]
 
 
+def _collect(group: Iterable[TermPostings], length: int) -> Marks:
+    """Return for each row the marks of all of these terms together; 0 if it has none."""
+    marks = np.zeros(length, np.uint8)
+    for postings in group:
+        postings.collect(marks)
+    return marks
+
+
 def _score_all_rows(groups: Iterable[_Group], length: int) -> ScoredRows:
     """Score each of the first `length` rows."""
     scores = np.zeros(length, np.uint16)
     for group, points in groups:
-        marks = np.zeros(length, np.uint8)
-        for postings in group:
-            postings.collect(marks)
-        _add_points(scores, marks, points)
+        _add_points(scores, _collect(group, length), points)
     return ScoredRows(None, scores)
 
 
